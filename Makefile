@@ -1,0 +1,60 @@
+# The commands of this project; CI runs the same. `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+VENDOR := nb2prod/server/static/vendor/.ready
+
+.PHONY: help
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 12
+
+.PHONY: up
+up: setup ## Set up everything and start the workspace, with a demo project on real data
+	@exec $(BIN)/nb2prod up --example docs/examples/seat-demand
+
+.PHONY: setup
+setup: system .venv/.ready $(VENDOR)
+
+.PHONY: system
+system:
+	@scripts/system.sh python3 venv git node npm
+
+.venv/.ready: requirements/lock.txt requirements/uv.txt pyproject.toml scripts/setup-python.sh
+	@scripts/setup-python.sh
+	@touch $@
+
+$(VENDOR): package.json package-lock.json scripts/vendor.mjs
+	@scripts/setup-browser-code.sh
+	@touch $@
+
+.PHONY: check
+check: setup ## Lint, types, import arrows, docs: under a minute
+	@scripts/check.sh
+
+.PHONY: test
+test: setup ## All tests: unit, integration with real kernels, end to end in a browser
+	@scripts/system.sh chromium
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: test-unit
+test-unit: setup ## The fast tests only
+	@$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
+
+.PHONY: format
+format: setup ## Format the Python code
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format --quiet .
+
+.PHONY: lock
+lock: .venv/.ready ## Resolve the dependencies of pyproject.toml anew
+	@scripts/lock.sh
+
+.PHONY: docs
+docs: .venv/.ready ## Write the generated pages of docs/reference anew
+	@$(BIN)/python scripts/reference.py
+
+.PHONY: clean
+clean: ## Remove all that these commands made here (not your workspace)
+	rm -rf .venv .uv node_modules nb2prod/server/static/vendor test-results
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis

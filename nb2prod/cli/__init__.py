@@ -1,0 +1,1 @@
+"""The command line: a shell round the library, with no logic of its own."""

@@ -1,0 +1,243 @@
+"""The errors of nb2prod, as one tree.
+
+::
+
+    Nb2prodError
+    ├── InvalidInput             what the caller gave can't be used
+    │   ├── NotebookUnreadable
+    │   ├── NameInvalid
+    │   ├── ReferenceInvalid
+    │   ├── ParameterUnknown
+    │   ├── ParameterInvalid
+    │   ├── MagicRefused
+    │   └── NotAVersion
+    ├── NotFound                 absent, or not for this person: the same answer
+    │   ├── RepositoryNotFound
+    │   ├── ProjectNotFound
+    │   ├── PipelineNotFound
+    │   ├── VersionNotFound
+    │   ├── RunNotFound
+    │   ├── PageNotFound
+    │   └── BlobNotFound
+    ├── Conflict                 possible in itself, but not in this state
+    │   ├── PreflightBlocked
+    │   ├── ProjectExists
+    │   ├── PromotionRaced
+    │   └── RunEnded
+    ├── NotSignedIn
+    ├── RunUnsuccessful          the run came to an end that is not `succeeded`
+    └── Unavailable              the machine lacks something
+        ├── ToolMissing
+        ├── KernelUnavailable
+        ├── PortTaken
+        ├── StorageFull
+        ├── StorageUnusable
+        └── IdentityMissing
+
+A leaf's ``code`` is stable and documented (docs/reference/errors.md); its message says what
+happened, to which object, and what to do. Nothing here knows HTTP or exit statuses: each
+shell has one mapper (``nb2prod.server.errors``, ``nb2prod.cli.errors``).
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class Nb2prodError(Exception):
+    """Base of all errors that a person may be shown.
+
+    Parameters
+    ----------
+    message
+        One or two sentences: what happened, to which object, what to do.
+    detail
+        Facts for a program that handles the error; JSON-serialisable.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, **detail: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+
+
+class InvalidInput(Nb2prodError):
+    """What the caller gave can't be used."""
+
+    code = "invalid_input"
+
+
+class NotebookUnreadable(InvalidInput):
+    """A file is no notebook that nbformat can read."""
+
+    code = "notebook_unreadable"
+
+
+class NameInvalid(InvalidInput):
+    """A name of a project, pipeline or person breaks the rule for such names."""
+
+    code = "name_invalid"
+
+
+class ReferenceInvalid(InvalidInput):
+    """A text such as ``train@v3`` or ``nb2prod://./train@v3`` can't be understood."""
+
+    code = "reference_invalid"
+
+
+class ParameterUnknown(InvalidInput):
+    """A value was given for a parameter that the version does not have."""
+
+    code = "parameter_unknown"
+
+
+class ParameterInvalid(InvalidInput):
+    """A parameter's value is not of its type, or not one of its choices."""
+
+    code = "parameter_invalid"
+
+
+class MagicRefused(InvalidInput):
+    """A magic has no faithful translation to plain Python."""
+
+    code = "magic_refused"
+
+
+class NotAVersion(InvalidInput):
+    """Something that is no promoted version was given to be run or recorded."""
+
+    code = "not_a_version"
+
+
+class NotFound(Nb2prodError):
+    """Absent, or not for this person: both get the same answer."""
+
+    code = "not_found"
+
+
+class RepositoryNotFound(NotFound):
+    """A folder lies in no git repository."""
+
+    code = "repository_not_found"
+
+
+class ProjectNotFound(NotFound):
+    """No such project."""
+
+    code = "project_not_found"
+
+
+class PipelineNotFound(NotFound):
+    """No such pipeline in this project."""
+
+    code = "pipeline_not_found"
+
+
+class VersionNotFound(NotFound):
+    """The pipeline has no such version."""
+
+    code = "version_not_found"
+
+
+class RunNotFound(NotFound):
+    """No such run."""
+
+    code = "run_not_found"
+
+
+class PageNotFound(NotFound):
+    """No such page."""
+
+    code = "page_not_found"
+
+
+class BlobNotFound(NotFound):
+    """No content of this hash is stored."""
+
+    code = "blob_not_found"
+
+
+class Conflict(Nb2prodError):
+    """Possible in itself, but not in the present state."""
+
+    code = "conflict"
+
+
+class PreflightBlocked(Conflict):
+    """The preflight found something that has to be mended before promotion."""
+
+    code = "preflight_blocked"
+
+
+class ProjectExists(Conflict):
+    """A project of this name exists already."""
+
+    code = "project_exists"
+
+
+class PromotionRaced(Conflict):
+    """Somebody else promoted, or committed, again and again at the same time."""
+
+    code = "promotion_raced"
+
+
+class RunEnded(Conflict):
+    """A run that has ended can't be changed."""
+
+    code = "run_ended"
+
+
+class NotSignedIn(Nb2prodError):
+    """The request carries no valid sign-in."""
+
+    code = "not_signed_in"
+
+
+class RunUnsuccessful(Nb2prodError):
+    """A run came to an end that is not ``succeeded``; ``detail`` has its status."""
+
+    code = "run_unsuccessful"
+
+
+class Unavailable(Nb2prodError):
+    """The machine lacks something that is needed."""
+
+    code = "unavailable"
+
+
+class ToolMissing(Unavailable):
+    """A program is not installed."""
+
+    code = "tool_missing"
+
+
+class KernelUnavailable(Unavailable):
+    """A kernel is not installed, or did not start."""
+
+    code = "kernel_unavailable"
+
+
+class PortTaken(Unavailable):
+    """A port is used by another process."""
+
+    code = "port_taken"
+
+
+class StorageFull(Unavailable):
+    """No space is left on a device."""
+
+    code = "storage_full"
+
+
+class StorageUnusable(Unavailable):
+    """The database or a folder can't be read or written."""
+
+    code = "storage_unusable"
+
+
+class IdentityMissing(Unavailable):
+    """Git does not know who the author of a commit is."""
+
+    code = "identity_missing"

@@ -1,0 +1,1 @@
+"""One run of a version: papermill's engine, the recorder, lineage and tracking."""

@@ -1,0 +1,190 @@
+"""The record of a run: what is known for certain of how it went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class RunStatus(StrEnum):
+    """How a run stands; everything but `QUEUED` and `RUNNING` is final.
+
+    Unknown is never success: a run whose runner vanished without a word is `LOST`.
+    """
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    KERNEL_DIED = "kernel_died"
+    LOST = "lost"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the run has come to its end."""
+        return self not in (RunStatus.QUEUED, RunStatus.RUNNING)
+
+
+class CellStatus(StrEnum):
+    """How a code cell stands; as `RunStatus`, and `NOT_RUN` where it was not reached."""
+
+    NOT_RUN = "not_run"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    KERNEL_DIED = "kernel_died"
+    LOST = "lost"
+
+
+class FileAccess(StrEnum):
+    """What a run did with a file; one that it read and wrote counts as written."""
+
+    READ = "read"
+    WRITTEN = "written"
+
+
+class ArtifactKind(StrEnum):
+    """What an artifact is for a reader."""
+
+    TABLE = "table"
+    FIGURE = "figure"
+    MODEL = "model"
+    FILE = "file"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CellRecord:
+    """What happened to one code cell of the executed notebook.
+
+    Parameters
+    ----------
+    number
+        Place among all cells of the executed notebook, from 1. (It has one cell more than
+        the author's: the injected parameters.)
+    error
+        ``NameError: name 'x' is not defined``, for a cell that failed.
+    """
+
+    number: int
+    status: CellStatus = CellStatus.NOT_RUN
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    execution_count: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileUse:
+    """A file under the project that a run read or wrote.
+
+    Parameters
+    ----------
+    path
+        Relative to the project's root, with ``/``.
+    sha256
+        Of the content when the run had read it, or at the run's end for a written one;
+        `None` where the file was gone by then.
+    is_changed
+        A file that was read and that had another content at the run's end, though this run
+        did not write it.
+    """
+
+    path: str
+    access: FileAccess
+    sha256: str | None
+    size_bytes: int | None
+    is_changed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Artifact:
+    """A content that the run left: a file that it wrote, or that it gave to MLflow."""
+
+    name: str
+    kind: ArtifactKind
+    media_type: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Machine:
+    """Where a run took place; texts as the interpreter and the system give them."""
+
+    python: str
+    platform: str
+    cpu: str
+    cpu_count: int
+    host: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """Everything that is known of a run; immutable once it has ended.
+
+    Parameters
+    ----------
+    id
+        12 characters of a–z and 2–7.
+    version, commit
+        Number and commit of the version that ran.
+    parameters
+        All parameters with the values used, defaults included (JSON values).
+    reason
+        A sentence on how it came to its end; empty for a plain success.
+    requested_via
+        ``cli``, ``papermill``, later also ``browser``, ``schedule``, ``ci``.
+    sources
+        sha256 of stored contents by name: ``script`` (the version's script), ``notebook``
+        (the version as a notebook, without outputs), ``manifest``, ``lock``, ``executed``
+        (the executed notebook), ``log`` (what it printed).
+    machine
+        `None` where the kernel never answered.
+    is_lineage_complete
+        False where the kernel could not tell which files it opened.
+    mlflow_run_id
+        `None` where MLflow is not installed.
+    """
+
+    id: str
+    project: str
+    pipeline: str
+    version: int
+    commit: str
+    parameters: dict[str, Any]
+    status: RunStatus
+    reason: str
+    requested_by: str
+    requested_via: str
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    kernel_name: str
+    lock_sha256: str
+    lock_is_observed: bool
+    machine: Machine | None = None
+    cells: tuple[CellRecord, ...] = ()
+    files: tuple[FileUse, ...] = ()
+    is_lineage_complete: bool = False
+    metrics: dict[str, float] = field(default_factory=dict)
+    artifacts: tuple[Artifact, ...] = ()
+    sources: dict[str, str] = field(default_factory=dict)
+    mlflow_run_id: str | None = None
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds from start to end; `None` while it goes on."""
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return (self.ended_at - self.started_at).total_seconds()
+
+    @property
+    def reference(self) -> str:
+        """The version as people write it."""
+        return f"{self.pipeline}@v{self.version}"

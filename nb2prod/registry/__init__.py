@@ -1,0 +1,1 @@
+"""Versions of pipelines, in git: numbered without gaps, immutable, with their environment."""

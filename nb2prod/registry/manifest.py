@@ -1,0 +1,153 @@
+"""``pipeline.toml``: all of a version that is not code, as text and back.
+
+The file is written by promotion and read from git, where anybody may have edited it: so it is
+read strictly, and what it lacks or has too much is said by name.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nb2prod.errors import NotAVersion
+from nb2prod.notebook.parameters import Parameter, ParameterType
+from nb2prod.registry.models import Manifest
+
+MANIFEST_FILE = "pipeline.toml"
+LOCK_FILE = "requirements.lock"
+
+_HEADER = "# Written by `nb2prod promote`; it says how the script beside it is run.\n"
+
+
+def write_manifest(manifest: Manifest) -> str:
+    """Return the text of a manifest; the same manifest gives the same text."""
+    tables: dict[str, Any] = {
+        "title": manifest.title,
+        "kernel": {
+            "name": manifest.kernel_name,
+            "display_name": manifest.kernel_display_name,
+            "language": manifest.language,
+        },
+        "source": {"notebook": manifest.notebook, "directory": manifest.directory},
+        "environment": {
+            "python": manifest.python,
+            "lock": LOCK_FILE,
+            "is_observed": manifest.lock_is_observed,
+        },
+    }
+    if manifest.main_metric is not None:
+        metrics: dict[str, Any] = {"main": manifest.main_metric}
+        if manifest.lower_is_better is not None:
+            metrics["lower_is_better"] = manifest.lower_is_better
+        tables["metrics"] = metrics
+    if manifest.parameters:
+        tables["parameters"] = {item.name: _parameter_table(item) for item in manifest.parameters}
+    return _HEADER + tomli_w.dumps(tables)
+
+
+def read_manifest(text: str) -> Manifest:
+    """Read a manifest.
+
+    Raises
+    ------
+    NotAVersion
+        It is no TOML, or lacks something, or has something unknown; the message says what.
+    """
+    try:
+        file = _File.model_validate(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise NotAVersion(f"{MANIFEST_FILE} can't be read: {_first_fault(error)}.") from error
+    return Manifest(
+        title=file.title,
+        kernel_name=file.kernel.name,
+        kernel_display_name=file.kernel.display_name,
+        language=file.kernel.language,
+        notebook=file.source.notebook,
+        directory=file.source.directory,
+        parameters=tuple(item.to_parameter(name) for name, item in file.parameters.items()),
+        python=file.environment.python,
+        lock_is_observed=file.environment.is_observed,
+        main_metric=file.metrics.main,
+        lower_is_better=file.metrics.lower_is_better,
+    )
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Kernel(_Strict):
+    name: str
+    display_name: str
+    language: str
+
+
+class _Source(_Strict):
+    notebook: str
+    directory: str
+
+
+class _Environment(_Strict):
+    python: str
+    lock: str
+    is_observed: bool
+
+
+class _Metrics(_Strict):
+    main: str | None = None
+    lower_is_better: bool | None = None
+
+
+class _Parameter(_Strict):
+    type: ParameterType
+    default: Any = None
+    help: str = ""
+    choices: tuple[Any, ...] = ()
+    is_optional: bool = False
+    item_type: ParameterType | None = None
+
+    def to_parameter(self, name: str) -> Parameter:
+        return Parameter(
+            name=name,
+            type=self.type,
+            default=self.default,
+            help=self.help,
+            choices=self.choices,
+            is_optional=self.is_optional,
+            item_type=self.item_type,
+        )
+
+
+class _File(_Strict):
+    title: str
+    kernel: _Kernel
+    source: _Source
+    environment: _Environment
+    metrics: _Metrics = Field(default_factory=_Metrics)
+    parameters: dict[str, _Parameter] = Field(default_factory=dict)
+
+
+def _parameter_table(parameter: Parameter) -> dict[str, Any]:
+    # TOML has no null: what is absent is None or empty.
+    table: dict[str, Any] = {"type": parameter.type.value}
+    if parameter.default is not None:
+        table["default"] = parameter.default
+    if parameter.help:
+        table["help"] = parameter.help
+    if parameter.choices:
+        table["choices"] = list(parameter.choices)
+    if parameter.is_optional:
+        table["is_optional"] = True
+    if parameter.item_type is not None:
+        table["item_type"] = parameter.item_type.value
+    return table
+
+
+def _first_fault(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        fault = error.errors()[0]
+        return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+    return str(error)

@@ -1,0 +1,149 @@
+"""A version and what it consists of."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from nb2prod.errors import NameInvalid, ReferenceInvalid
+from nb2prod.notebook.parameters import Parameter
+
+PIPELINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}\Z")
+_REFERENCE = re.compile(r"(?P<pipeline>[^@/\s]+)(@v(?P<number>[1-9][0-9]*))?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A version as people write it: ``train@v3``; ``train`` is the newest.
+
+    Parameters
+    ----------
+    number
+        `None` stands for the newest.
+    """
+
+    pipeline: str
+    number: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Reference:
+        """Read ``train`` or ``train@v3``; raises `ReferenceInvalid`.
+
+        >>> Reference.parse("train@v3")
+        Reference(pipeline='train', number=3)
+        """
+        match = _REFERENCE.match(text)
+        if match is None:
+            raise ReferenceInvalid(
+                f"{text!r} is no version. Write a pipeline's name, as in `train`, or a version,"
+                " as in `train@v3`; `nb2prod versions` lists them."
+            )
+        number = match["number"]
+        return cls(check_pipeline_name(match["pipeline"]), int(number) if number else None)
+
+    def __str__(self) -> str:
+        return self.pipeline if self.number is None else f"{self.pipeline}@v{self.number}"
+
+
+def check_pipeline_name(name: str) -> str:
+    """Return the name if it is one for a pipeline; else raise `NameInvalid`."""
+    if not PIPELINE_NAME.match(name):
+        raise NameInvalid(
+            f"{name!r} is no name for a pipeline: use 1 to 60 letters, digits, hyphens and"
+            " underscores, beginning with a letter or digit. Give one with `--name`."
+        )
+    return name
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentLock:
+    """The packages that a version runs with, pinned.
+
+    Parameters
+    ----------
+    text
+        A requirements file, sorted, one ``name==version`` a line.
+    python
+        Version of the interpreter, such as ``3.11.7``.
+    is_observed
+        True where this is what happened to be installed, not what the project declares.
+    """
+
+    text: str
+    python: str
+    is_observed: bool
+
+    @property
+    def sha256(self) -> str:
+        """Hash over Python's version and the pins."""
+        import hashlib
+
+        return hashlib.sha256(f"python=={self.python}\n{self.text}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """``pipeline.toml``: all of a version that is not code.
+
+    Parameters
+    ----------
+    kernel_name
+        Kernelspec that runs it.
+    directory
+        Folder of the notebook relative to the repository's root (``.`` for the root):
+        the working directory of its runs.
+    main_metric
+        Metric that stands on the card in the gallery; `None` where the notebook names none.
+    lower_is_better
+        For the main metric; `None` where nobody said.
+    """
+
+    title: str
+    kernel_name: str
+    kernel_display_name: str
+    language: str
+    notebook: str
+    directory: str
+    parameters: tuple[Parameter, ...]
+    python: str
+    lock_is_observed: bool
+    main_metric: str | None = None
+    lower_is_better: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """An immutable, numbered state of a pipeline, read from its tag.
+
+    Parameters
+    ----------
+    root
+        The repository's work tree.
+    script
+        Source of ``<pipeline>.py``.
+    assets
+        Files taken from markdown cells: path relative to the pipeline's folder → content.
+    """
+
+    pipeline: str
+    number: int
+    commit: str
+    author: str
+    created_at: datetime
+    root: Path
+    script: str
+    manifest: Manifest
+    lock: EnvironmentLock
+    assets: dict[str, bytes]
+
+    @property
+    def reference(self) -> Reference:
+        """This version as people write it."""
+        return Reference(self.pipeline, self.number)
+
+    @property
+    def directory(self) -> Path:
+        """Working directory of its runs."""
+        return self.root / self.manifest.directory

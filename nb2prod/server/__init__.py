@@ -1,0 +1,1 @@
+"""The gallery in the browser and its HTTP API: a shell, no logic of its own."""

@@ -1,0 +1,1 @@
+"""Database, content-addressed blobs and git: what everything else keeps its state in."""

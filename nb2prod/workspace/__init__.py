@@ -1,0 +1,1 @@
+"""Who works on what: the workspace, its projects, their members and roles."""

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Makes sure that the programs named as arguments are there. As root on Debian or Ubuntu it
+# installs what is missing, and says so (SETUP=0 forbids it); otherwise it prints the one
+# command that does.
+set -euo pipefail
+
+declare -A package=(
+  [python3]=python3 [venv]=python3-venv [git]=git [node]=nodejs [npm]=npm [chromium]=chromium
+)
+
+has() {
+  case "$1" in
+    # Debian splits `venv` from Python: there the module imports, but can't make one with pip.
+    venv) python3 -c 'import venv, ensurepip' 2>/dev/null || command -v uv >/dev/null ;;
+    python3) python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ;;
+    *) command -v "$1" >/dev/null ;;
+  esac
+}
+
+missing=()
+for tool in "$@"; do
+  has "$tool" || missing+=("${package[$tool]}")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+install="apt-get install --yes --no-install-recommends ${missing[*]}"
+if [ "${SETUP:-1}" = 0 ] || [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+  echo "Missing on this machine: ${missing[*]}. On Debian or Ubuntu: sudo $install" >&2
+  exit 1
+fi
+echo "Installing what is missing on this machine: ${missing[*]} (SETUP=0 forbids it)"
+log=$(mktemp)
+export DEBIAN_FRONTEND=noninteractive
+if ! { apt-get update && $install; } >"$log" 2>&1; then
+  tail -n 5 "$log" >&2
+  echo "Could not install ${missing[*]}; the lines above say why. The log is $log" >&2
+  exit 1
+fi
+rm -f "$log"
+for tool in "$@"; do
+  if ! has "$tool"; then
+    echo "$tool is still missing, or too old, after installing ${package[$tool]} (Python must be 3.11 or newer)." >&2
+    exit 1
+  fi
+done
