@@ -6,6 +6,7 @@ read strictly, and what it lacks or has too much is said by name.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from typing import Any
 
@@ -104,6 +105,7 @@ class _Metrics(_Strict):
 class _Parameter(_Strict):
     type: ParameterType
     default: Any = None
+    default_json: str | None = None
     help: str = ""
     choices: tuple[Any, ...] = ()
     is_optional: bool = False
@@ -113,7 +115,7 @@ class _Parameter(_Strict):
         return Parameter(
             name=name,
             type=self.type,
-            default=self.default,
+            default=self.default if self.default_json is None else json.loads(self.default_json),
             help=self.help,
             choices=self.choices,
             is_optional=self.is_optional,
@@ -131,9 +133,11 @@ class _File(_Strict):
 
 
 def _parameter_table(parameter: Parameter) -> dict[str, Any]:
-    # TOML has no null: what is absent is None or empty.
+    # TOML has no null: what is absent is None or empty, and a list with None in it is JSON.
     table: dict[str, Any] = {"type": parameter.type.value}
-    if parameter.default is not None:
+    if _has_null(parameter.default):
+        table["default_json"] = json.dumps(parameter.default)
+    elif parameter.default is not None:
         table["default"] = parameter.default
     if parameter.help:
         table["help"] = parameter.help
@@ -144,6 +148,14 @@ def _parameter_table(parameter: Parameter) -> dict[str, Any]:
     if parameter.item_type is not None:
         table["item_type"] = parameter.item_type.value
     return table
+
+
+def _has_null(value: object) -> bool:
+    if isinstance(value, list):
+        return any(item is None or _has_null(item) for item in value)
+    if isinstance(value, dict):
+        return any(item is None or _has_null(item) for item in value.values())
+    return False
 
 
 def _first_fault(error: Exception) -> str:

@@ -7,12 +7,14 @@ and what the person has staged stays staged.
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -169,22 +171,12 @@ class Repository:
             Git could not write.
         """
         self._require_identity()
-        with tempfile.TemporaryDirectory(prefix="nb2prod-index-") as folder:
-            env = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
-            if parent is not None:
-                self.git("read-tree", parent, env=env)
-                self.git(
-                    "rm", "-r", "--cached", "--quiet", "--ignore-unmatch", "--", replaces, env=env
-                )
-            self._add(files, env)
-            tree = self.git("write-tree", env=env).strip()
-        parents = [] if parent is None else ["-p", parent]
-        commit = self.git("commit-tree", tree, *parents, "-m", message).strip()
-        tagger = self.git("var", "GIT_COMMITTER_IDENT").strip()
-        body = f"object {commit}\ntype commit\ntag {tag}\ntagger {tagger}\n\n{message}\n"
-        tag_object = self.git("mktag", stdin=body).strip()
-        self._publish(commit, parent, tag, tag_object, message)
-        self._lay_out(files, replaces, parent)
+        # Ours wait for each other, so that the work tree ends as the newest of them; the
+        # person's own git commands don't, and are what can still win a race.
+        with self._promoting():
+            commit = self._commit(files, replaces, message, parent)
+            self._publish(commit, parent, tag, self._tag(commit, tag, message), message)
+            self._lay_out(files, replaces, parent)
         return commit
 
     def git(self, *arguments: str, stdin: str | None = None, env: Mapping[str, str] = {}) -> str:
@@ -218,6 +210,32 @@ class Repository:
                 "Git doesn't know who you are. Tell it: `git config --global user.name NAME`"
                 " and `git config --global user.email ADDRESS`."
             )
+
+    @contextmanager
+    def _promoting(self) -> Iterator[None]:
+        path = self.root / self.git("rev-parse", "--git-common-dir").strip() / "nb2prod.lock"
+        with path.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _commit(
+        self, files: Mapping[str, bytes], replaces: str, message: str, parent: str | None
+    ) -> str:
+        with tempfile.TemporaryDirectory(prefix="nb2prod-index-") as folder:
+            env = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+            if parent is not None:
+                self.git("read-tree", parent, env=env)
+                former = "".join(f"{path}\0" for path in self.list_files(parent, replaces))
+                self.git("update-index", "--force-remove", "-z", "--stdin", stdin=former, env=env)
+            self._add(files, env)
+            tree = self.git("write-tree", env=env).strip()
+        parents = [] if parent is None else ["-p", parent]
+        return self.git("commit-tree", tree, *parents, "-m", message).strip()
+
+    def _tag(self, commit: str, tag: str, message: str) -> str:
+        tagger = self.git("var", "GIT_COMMITTER_IDENT").strip()
+        body = f"object {commit}\ntype commit\ntag {tag}\ntagger {tagger}\n\n{message}\n"
+        return self.git("mktag", stdin=body).strip()
 
     def _add(self, files: Mapping[str, bytes], env: Mapping[str, str]) -> None:
         for path, content in files.items():
@@ -258,7 +276,10 @@ class Repository:
             partial = target.with_name(f".{target.name}.partial")
             partial.write_bytes(content)
             partial.replace(target)
-        self.git("add", "--all", "--force", "--", replaces)
+        staged = self._try("add", "--all", "--force", "--", replaces)
+        if staged.returncode != 0:
+            # The version is made; a git command of the person's own holds the index just now.
+            log.warning("%s is committed, but not in the index: %s", replaces, staged.stderr)
 
 
 def _run(
