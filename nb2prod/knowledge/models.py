@@ -21,9 +21,10 @@ class RenderedOutput:
     Parameters
     ----------
     kind
-        ``html``: ``html`` is clean markup. ``image``: the blob ``sha256``, drawn at
-        ``width`` × ``height`` pixels where the notebook says so. ``card``: something that we
-        don't show inline; ``label`` says what it is, the blob ``sha256`` is its content.
+        ``html``: ``html`` is clean markup (see `RenderedCell` for the pictures in it).
+        ``image``: the blob ``sha256``, drawn at ``width`` × ``height`` pixels where the notebook
+        says so; ``label`` is its alternative text, if any. ``card``: something that we don't
+        show inline; ``label`` says what it is, the blob ``sha256`` is its content.
     """
 
     kind: Literal["html", "image", "card"]
@@ -40,7 +41,9 @@ class RenderedOutput:
 class RenderedCell:
     """One cell of the executed notebook, safe to be put into our page.
 
-    ``html`` is the markdown's or the raw text's, or the highlighted code's, clean markup.
+    ``html`` is the markdown's or the raw text's, or the highlighted code's, clean markup. A
+    picture in it has the address ``<run id>/blobs/<sha256>``, relative to the page's own, which
+    ends with ``/<run id>``; formulas are ``<span class="math" data-display="0|1">``, as text.
     """
 
     number: int
