@@ -13,7 +13,6 @@ from nb2prod.cli.context import (
     GALLERY_PREFIX,
     here,
     opened,
-    page_address,
     project_name_here,
     require_gallery,
 )
@@ -211,18 +210,18 @@ def open_(
 
         settings = workspace.settings
         base = require_gallery(settings)
-        target = f"{base}{GALLERY_PREFIX}/"
+        path = f"{GALLERY_PREFIX}/"
         if run is not None:
             from nb2prod.execution.runs import get_run
 
-            target = page_address(settings, get_run(workspace, run, person=settings.person).id)
+            path += f"pages/{get_run(workspace, run, person=settings.person).id}"
         address = sign_in_address(
-            workspace, base + GALLERY_PREFIX, person=settings.person, target=target
+            workspace, base + GALLERY_PREFIX, person=settings.person, path=path
         )
     if as_json:
-        print_json({"address": address, "page": target})
+        print_json({"address": address, "page": base + path})
         return
-    console.print(target, soft_wrap=True)
+    console.print(base + path, soft_wrap=True)
     if not webbrowser.open(address):
         console.print(f"No browser here. Open this once: {address}", soft_wrap=True)
 

@@ -58,7 +58,9 @@ def _serve(workspace: Workspace, listener: socket.socket) -> None:
 
         from nb2prod.server.app import create_app
         from nb2prod.server.sign_in import sign_in_address
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("nb2prod"):
+            raise
         raise ToolMissing(
             f"The gallery needs more packages ({error.name} is missing):"
             " `pip install 'nb2prod[server]'`."
@@ -73,7 +75,7 @@ def _serve(workspace: Workspace, listener: socket.socket) -> None:
             workspace,
             address + GALLERY_PREFIX,
             person=workspace.settings.person,
-            target=f"{address}{GALLERY_PREFIX}/",
+            path=f"{GALLERY_PREFIX}/",
         )
         console.print("The gallery is at this address; the token in it works once:")
         console.print(f"  [bold]{link}[/]", soft_wrap=True)

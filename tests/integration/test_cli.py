@@ -200,6 +200,7 @@ def test_run_that_is_interrupted_is_cancelled_and_leaves_no_kernel(repository: R
         ("open", 4, "nb2prod serve"),
         ("runs --limit 0", 2, "limit"),
         ("nonsense", 2, "nonsense"),
+        ("run", 2, "VERSION"),
     ],
 )
 def test_bad_input_gets_a_sentence_and_its_status(

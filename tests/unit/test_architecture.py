@@ -25,7 +25,8 @@ ROOMS = (
     ("server", "cli"),
 )
 PACKAGES = {"nb2prod": ROOT / "nb2prod", "nb2prod_kernels": ROOT / "kernels/nb2prod_kernels"}
-KERNELS_MAY_IMPORT = {"jupyter_client", "nb2prod_kernels"}
+# pyzmq is in every kernel's environment, where the probe runs.
+KERNELS_MAY_IMPORT = {"jupyter_client", "nb2prod_kernels", "zmq"}
 
 
 def modules() -> dict[str, Path]:

@@ -14,7 +14,7 @@ from tests.unit.test_architecture import modules
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted({ROOT / "README.md", *(ROOT / "docs").rglob("*.md")})
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
-COMMAND = re.compile(r"(?:^|`)(?:\$ )?(nb2prod [a-z]+|make [a-z-]+)", re.MULTILINE)
+COMMAND = re.compile(r"(?:\$ |`)(nb2prod [a-z]+|make [a-z-]+)")
 
 
 def document_ids() -> list[str]:

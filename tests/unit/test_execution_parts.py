@@ -1,0 +1,226 @@
+"""Artifacts, headings, cancellation, lineage's rules: what needs no kernel."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nb2prod.execution.artifacts import distinct, kind_of, media_type_of
+from nb2prod.execution.cancellation import Cancellation
+from nb2prod.execution.lineage import Lineage
+from nb2prod.execution.models import Artifact, ArtifactKind, RunRecord, RunStatus
+from nb2prod.execution.papermill_io import Origin
+from nb2prod.execution.record_json import record_from_json, record_to_json
+from nb2prod.execution.recorder import now
+from nb2prod.execution.runner import last_heading
+from nb2prod.registry.models import Reference
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "media_type"),
+    [
+        ("data/a.parquet", ArtifactKind.TABLE, "application/vnd.apache.parquet"),
+        ("A.CSV", ArtifactKind.TABLE, "text/csv"),
+        ("plot.png", ArtifactKind.FIGURE, "image/png"),
+        ("plot.svg", ArtifactKind.FIGURE, "image/svg+xml"),
+        ("net.pt", ArtifactKind.MODEL, "application/octet-stream"),
+        ("a.csv.gz", ArtifactKind.FILE, "application/octet-stream"),
+        ("noext", ArtifactKind.FILE, "application/octet-stream"),
+        ("x.html", ArtifactKind.FILE, "text/html"),
+    ],
+)
+def test_artifact_has_a_kind_and_a_media_type(
+    name: str, kind: ArtifactKind, media_type: str
+) -> None:
+    assert kind_of(name) is kind
+    assert media_type_of(name) == media_type
+
+
+def test_artifacts_of_one_content_are_one() -> None:
+    def artifact(name: str, sha256: str) -> Artifact:
+        return Artifact(
+            name=name, kind=ArtifactKind.FILE, media_type="", sha256=sha256, size_bytes=1
+        )
+
+    kept = distinct([artifact("a", "1"), artifact("files/a", "1"), artifact("b", "2")])
+
+    assert [item.name for item in kept] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("markdown", "heading"),
+    [
+        ("text", ""),
+        ("# One\n\n## Two ##\ntext", "Two"),
+        ("```\n# comment\n```", ""),
+        ("#hashtag", ""),
+        ("   ### Deep", "Deep"),
+    ],
+)
+def test_last_heading_of_a_markdown_cell(markdown: str, heading: str) -> None:
+    assert last_heading(markdown) == heading
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ({}, None),
+        ({"nb2prod": "x"}, None),
+        ({"nb2prod": {"main_metric": "mape"}}, None),
+        ({"nb2prod": {"root": "/r", "pipeline": "train", "version": "no"}}, None),
+        (
+            {"nb2prod": {"root": "/r", "pipeline": "train", "version": 3, "commit": "c"}},
+            Origin(project=None, root=Path("/r"), reference=Reference("train", 3), commit="c"),
+        ),
+    ],
+)
+def test_origin_is_read_only_where_a_version_says_so(
+    metadata: dict[str, Any], expected: Origin | None
+) -> None:
+    assert Origin.of(metadata) == expected
+
+
+def test_record_survives_json_with_any_text() -> None:
+    record = RunRecord(
+        id="abc",
+        project="p",
+        pipeline="train",
+        version=1,
+        commit="c",
+        parameters={"a": [1, None, {"b": 2.5}], "inf": float("inf")},
+        status=RunStatus.FAILED,
+        reason="half \ud800",
+        requested_by="ada",
+        requested_via="cli",
+        created_at=now(),
+        started_at=None,
+        ended_at=None,
+        kernel_name="python3",
+        lock_sha256="",
+        lock_is_observed=True,
+    )
+
+    again = record_from_json(json.loads(json.dumps(record_to_json(record))))
+
+    assert again.reason == "half ?"
+    assert again.parameters == record.parameters
+    assert (again.status, again.created_at) == (record.status, record.created_at)
+
+
+def test_cancellation_wins_over_a_task_and_a_second_request_is_told_apart() -> None:
+    async def race() -> list[bool]:
+        cancellation = Cancellation()
+        cancellation.request("before the loop")
+        cancellation.bind(asyncio.get_running_loop())
+        waiting = asyncio.ensure_future(asyncio.Event().wait())
+        done = asyncio.ensure_future(asyncio.Event().wait())
+        done.cancel()
+        await asyncio.wait({done})
+        found = [
+            await cancellation.race(waiting, None),
+            await cancellation.race(waiting, 0, is_second=True),
+            await cancellation.race(done, None, is_second=True),
+        ]
+        cancellation.request("again")
+        found.append(await cancellation.race(waiting, None, is_second=True))
+        waiting.cancel()
+        assert cancellation.cause == "before the loop"
+        return found
+
+    assert asyncio.run(race()) == [True, False, False, True]
+
+
+class Journal:
+    """Plays the probe: writes facts as the kernel's side does."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "project"
+        self.root.mkdir()
+        self.path = folder / "opened.jsonl"
+        started = time.time_ns() - 10**9
+        self.lineage = Lineage(self.root, self.path, (self.root / "home",), started)
+
+    def tell(self, path: str, mode: str) -> None:
+        with self.path.open("a") as stream:
+            stream.write(json.dumps({"path": path, "mode": mode}) + "\n")
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".git/config",
+        "a/.ipynb_checkpoints/b.ipynb",
+        "lib/site-packages/x.py",
+        "m.pyc",
+        "home/nb2prod.db",
+        "../outside.txt",
+        "/etc/hostname",
+        "folder",
+        "pipe",
+        "env/pyvenv.cfg",
+    ],
+)
+def test_file_that_is_none_of_the_projects_is_left_out(journal: Journal, name: str) -> None:
+    path = journal.root / name
+    if name == "folder":
+        path.mkdir()
+    elif name == "pipe":
+        os.mkfifo(path)
+    elif not name.startswith("/"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    journal.tell(str(path), "r")
+
+    assert journal.lineage.look() == ()
+    assert journal.lineage.settle() == ()
+
+
+def test_read_file_that_vanished_counts_as_changed(journal: Journal) -> None:
+    path = journal.root / "a.txt"
+    path.write_text("x")
+    journal.tell(str(path), "r")
+    (seen,) = journal.lineage.look()
+    path.unlink()
+
+    (use,) = journal.lineage.settle()
+
+    assert (use.sha256, use.is_changed) == (seen.sha256, True)
+
+
+def test_read_file_that_was_rewritten_with_the_same_content_is_unchanged(
+    journal: Journal,
+) -> None:
+    path = journal.root / "a.txt"
+    path.write_text("x")
+    journal.tell(str(path), "r")
+    journal.lineage.look()
+    (journal.root / "b.txt").write_text("x")
+    (journal.root / "b.txt").replace(path)
+
+    (use,) = journal.lineage.settle()
+
+    assert not use.is_changed
+
+
+def test_half_a_line_of_the_journal_waits_for_its_end(journal: Journal) -> None:
+    path = journal.root / "a.txt"
+    path.write_text("x")
+    journal.tell(str(path), "r")
+    whole = journal.path.read_text()
+    journal.path.write_text(whole[:10])
+    assert journal.lineage.look() == ()
+
+    journal.path.write_text(whole)
+
+    assert [use.path for use in journal.lineage.look()] == ["a.txt"]

@@ -1,0 +1,100 @@
+"""The run's folder: event log and lock."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from nb2prod.errors import StorageFull, StorageUnusable
+from nb2prod.execution.events import Event, Noted
+from nb2prod.execution.recorder import Recorder, RunFolder, now, read_events, write_json
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder(tmp_path)
+
+
+def texts(folder: RunFolder) -> list[str]:
+    return [event.text for event in read_events(folder.events) if isinstance(event, Noted)]
+
+
+def test_events_come_back_in_their_order(folder: RunFolder) -> None:
+    told: list[Event] = []
+    with Recorder(folder, told.append) as recorder:
+        for number in range(3):
+            recorder.note(str(number))
+
+    assert texts(folder) == ["0", "1", "2"]
+    assert list(read_events(folder.events)) == told
+
+
+@pytest.mark.parametrize("tail", [b"{", b'{"kind": "noted", "text": "torn"}', b"garbage\n"])
+def test_what_was_being_written_when_the_runner_died_is_left_out(
+    folder: RunFolder, tail: bytes
+) -> None:
+    with Recorder(folder) as recorder:
+        recorder.note("whole")
+    with folder.events.open("ab") as stream:
+        stream.write(tail)
+
+    assert texts(folder) == ["whole"]
+
+
+def test_log_that_is_not_there_has_no_events(folder: RunFolder) -> None:
+    assert list(read_events(folder.events)) == []
+
+
+def test_listener_that_fails_does_not_end_the_run(folder: RunFolder) -> None:
+    def fail(_event: Event) -> None:
+        raise RuntimeError("broken pipe")
+
+    with Recorder(folder, fail) as recorder:
+        recorder.note("a")
+        recorder.note("b")
+
+    assert texts(folder) == ["a", "b"]
+
+
+def test_threads_do_not_mix_their_lines(folder: RunFolder) -> None:
+    with Recorder(folder) as recorder, ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: recorder.note(f"{number}" * 5000), range(40)))
+
+    assert sorted(map(len, texts(folder))) == sorted(len(f"{n}") * 5000 for n in range(40))
+
+
+def test_full_disk_is_said_in_one_sentence() -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no /dev/full")
+
+    class FullFolder(RunFolder):
+        events = full
+
+    with (
+        Recorder(FullFolder(Path("/dev"))) as recorder,
+        pytest.raises(StorageFull, match="No space is left"),
+    ):
+        recorder.append(Noted(at=now(), text="x"))
+
+
+def test_file_that_can_not_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"a": 1})
+    (tmp_path / ".b.json.partial").mkdir()
+
+    with pytest.raises(StorageUnusable):
+        write_json(tmp_path / "b.json", {})
+    assert (tmp_path / "a.json").read_text() == '{\n "a": 1\n}'
+
+
+def test_lock_is_held_by_one_and_freed_with_it(folder: RunFolder) -> None:
+    held = folder.try_lock()
+    assert held is not None
+    assert folder.try_lock() is None
+
+    held.close()
+    again = folder.try_lock()
+    assert again is not None
+    again.close()
