@@ -1,0 +1,266 @@
+"""papermill's engine ``nb2prod``: runs a version, and makes a record of it that is true.
+
+papermill hands over a notebook with its own parameters cell and then judges what comes back
+by the outputs alone. So this engine takes the version itself from git, writes the parameters
+by their types, and hands back a notebook by which papermill comes to the same verdict as the
+record. The notebook is written once, at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import nbformat
+from nbclient.exceptions import DeadKernelError
+from nbformat import NotebookNode
+
+from nb2prod.errors import NotAVersion, RunUnsuccessful
+from nb2prod.execution.collect import read_request
+from nb2prod.execution.execute import RunSession, execute
+from nb2prod.execution.models import CellStatus, RunRecord, RunStatus
+from nb2prod.execution.papermill_io import METADATA_KEY, Origin, version_node
+from nb2prod.execution.papermill_report import PapermillReport
+from nb2prod.execution.recorder import run_folder
+from nb2prod.execution.runner import Limits
+from nb2prod.execution.runs import create_run
+from nb2prod.notebook.models import INJECTED_PARAMETERS_TAG, PARAMETERS_TAG
+from nb2prod.notebook.parameters import read_values, to_source
+from nb2prod.registry.models import Version
+from nb2prod.registry.versions import load_version, version_notebook
+from nb2prod.settings import Settings
+from nb2prod.workspace.projects import get_project, project_of
+from nb2prod.workspace.workspace import Workspace, open_workspace
+
+log = logging.getLogger(__name__)
+
+SESSION = "nb2prod_session"
+
+# What papermill hands to any engine, and this one has no use for.
+_UNUSED = frozenset({"input_path", "autosave_cell_every", "request_save_on_cell_execute"})
+
+
+class KernelDied(RunUnsuccessful, DeadKernelError):  # type: ignore[misc]
+    """The kernel died; also nbclient's error, for which papermill's command exits with 138."""
+
+
+class Nb2prodEngine:
+    """The engine ``nb2prod``, registered by its entry point.
+
+    It has the methods of `papermill.engines.Engine` that papermill calls, and is no subclass:
+    that module loads all engines while it is being imported, this one too.
+    """
+
+    @classmethod
+    def execute_notebook(
+        cls, nb: NotebookNode, kernel_name: str, output_path: str | None = None, **options: Any
+    ) -> NotebookNode:
+        """Execute a version that papermill has read, and return the executed notebook.
+
+        Parameters
+        ----------
+        nb
+            The notebook of a version, perhaps with papermill's injected parameters.
+        output_path
+            Not used: papermill writes the file when it gets the notebook back.
+        **options
+            papermill's; ``execution_timeout`` is a cell's, and ours is ``run_timeout``, both
+            in seconds. Unknown ones are refused.
+
+        Raises
+        ------
+        NotAVersion
+            The notebook is no version, or is not as the version is.
+        ParameterUnknown, ParameterInvalid
+            A parameter is not the version's, or not of its type.
+        KernelUnavailable
+            There is no kernel; the run has ended as `failed`.
+        RunUnsuccessful
+            The run did not succeed, and not for an error in a cell (which is papermill's to
+            raise); the executed notebook is written.
+        """
+        with _session(nb, options) as session:
+            node = _prepared(nb, session)
+            record = execute(session, node, kernel_name)
+            content = session.workspace.blobs.get(record.sources["executed"])
+        executed = nbformat.from_dict(json.loads(content))
+        return _judged(executed, record, nb.metadata.get("papermill", {}).get("output_path"))
+
+    @classmethod
+    def nb_kernel_name(cls, nb: NotebookNode, name: str | None = None) -> str:
+        """Return the kernel to use: the one that is asked for, else the notebook's."""
+        from papermill.utils import nb_kernel_name
+
+        kernel_name: str = nb_kernel_name(nb, name)
+        return kernel_name
+
+    @classmethod
+    def nb_language(cls, nb: NotebookNode, language: str | None = None) -> str:
+        """Return the language that papermill writes parameters in."""
+        from papermill.utils import nb_language
+
+        found: str = nb_language(nb, language)
+        return found
+
+
+@contextmanager
+def _session(nb: NotebookNode, options: dict[str, Any]) -> Iterator[RunSession]:
+    given: RunSession | None = options.pop(SESSION, None)
+    if given is not None:
+        yield given
+        return
+    origin = Origin.of(nb.metadata)
+    if origin is None:
+        raise NotAVersion(
+            "This notebook is no promoted version, so its run can't be recorded. Promote it with"
+            " `nb2prod promote NOTEBOOK` and run `nb2prod://./NAME@v1`, or run it without"
+            " `--engine nb2prod`."
+        )
+    listener, limits = _papermill_options(options)
+    settings = Settings.from_environment()
+    version = load_version(origin.root, origin.reference)
+    values = read_values(version.manifest.parameters, _given_values(nb))
+    _check_cells(nb, version)
+    with open_workspace(settings) as workspace:
+        record = _queued(workspace, version, values, origin)
+        yield RunSession(
+            workspace=workspace,
+            version=version,
+            record=record,
+            limits=limits,
+            listener=listener.show,
+        )
+
+
+def _queued(
+    workspace: Workspace, version: Version, values: Mapping[str, object], origin: Origin
+) -> RunRecord:
+    person = workspace.settings.person
+    if origin.project is None:
+        project = project_of(workspace, version.root, person=person)
+    else:
+        project = get_project(workspace, origin.project, person=person)
+    run_id = create_run(
+        workspace,
+        version,
+        values,
+        project=project,
+        requested_by=person,
+        requested_via="papermill",
+    )
+    record = read_request(run_folder(workspace, run_id))
+    assert record is not None
+    return record
+
+
+def _papermill_options(options: dict[str, Any]) -> tuple[PapermillReport, Limits]:
+    report = PapermillReport(
+        progress_bar=options.pop("progress_bar", True),
+        log_output=bool(options.pop("log_output", False)),
+        stdout_file=options.pop("stdout_file", None),
+        stderr_file=options.pop("stderr_file", None),
+    )
+    limits = Limits(
+        cell_timeout_s=options.pop("execution_timeout", None) or None,
+        timeout_s=options.pop("run_timeout", None) or None,
+        start_timeout_s=options.pop("start_timeout", None) or Limits().start_timeout_s,
+    )
+    unknown = sorted(set(options) - _UNUSED)
+    if unknown:
+        raise TypeError(f"the engine nb2prod has no option {', '.join(unknown)}")
+    return report, limits
+
+
+def _given_values(nb: NotebookNode) -> Mapping[str, object]:
+    given = nb.metadata.get("papermill", {}).get("parameters") or {}
+    return dict(given)
+
+
+def _own_cells(nb: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in nb.cells if INJECTED_PARAMETERS_TAG not in _tags(cell)]
+
+
+def _check_cells(nb: NotebookNode, version: Version) -> None:
+    sources = [cell.source for cell in _own_cells(nb)]
+    if sources != [cell.source for cell in version_notebook(version).cells]:
+        raise NotAVersion(
+            f"This notebook says that it is {version.reference}, but its cells are not that"
+            " version's. Promote it, and run the new version."
+        )
+
+
+def _prepared(nb: NotebookNode, session: RunSession) -> NotebookNode:
+    """Return the version's notebook as it will run: with typed parameters."""
+    version, values = session.version, session.record.parameters
+    node = version_node(version, project=session.record.project)
+    # The executed notebook is read by others, whom the folders of this machine don't concern.
+    del node.metadata[METADATA_KEY]["root"]
+    for cell, given in zip(node.cells, _own_cells(nb), strict=True):
+        # papermill's `--report-mode` hides sources.
+        if "jupyter" in given.metadata:
+            cell.metadata["jupyter"] = given.metadata["jupyter"]
+    if values:
+        injected = nbformat.v4.new_code_cell(
+            to_source(version.manifest.parameters, values),
+            id="injected-parameters",
+            metadata={"tags": [INJECTED_PARAMETERS_TAG]},
+        )
+        node.cells.insert(_injection_index(node), injected)
+    paths = nb.metadata.get("papermill", {})
+    node.metadata["papermill"] = {
+        **{name: value for name, value in paths.items() if not isinstance(value, NotebookNode)},
+        "default_parameters": {item.name: item.default for item in version.manifest.parameters},
+        "parameters": dict(values),
+        "input_path": f"nb2prod://{session.record.project}/{version.reference}",
+    }
+    return node
+
+
+def _injection_index(node: NotebookNode) -> int:
+    for index, cell in enumerate(node.cells):
+        if cell.cell_type == "code" and PARAMETERS_TAG in _tags(cell):
+            return index + 1
+    return 0
+
+
+def _tags(cell: NotebookNode) -> list[str]:
+    tags: list[str] = cell.metadata.get("tags", [])
+    return tags
+
+
+class _ExpectedError(NotebookNode):  # type: ignore[misc]
+    # papermill takes every error output for a failure, also one that the author expects
+    # (`raises-exception`). It looks at the attribute; files are written from the items.
+    output_type = "expected-error"
+
+
+def _judged(node: NotebookNode, record: RunRecord, output_path: str | None) -> NotebookNode:
+    """Return a notebook that papermill judges as the record does, or raise."""
+    failed = [cell for cell in record.cells if cell.status is CellStatus.FAILED]
+    for cell in record.cells:
+        if cell.status is CellStatus.SUCCEEDED:
+            code = node.cells[cell.number - 1]
+            code.outputs = [
+                _ExpectedError(output) if output["output_type"] == "error" else output
+                for output in code.outputs
+            ]
+    has_error = any(
+        output["output_type"] == "error"
+        for cell in failed
+        for output in node.cells[cell.number - 1].outputs
+    )
+    if record.status is RunStatus.SUCCEEDED or (record.status is RunStatus.FAILED and has_error):
+        return node
+    if output_path is not None:
+        from papermill.iorw import write_ipynb
+
+        write_ipynb(node, output_path)
+    kind = KernelDied if record.status is RunStatus.KERNEL_DIED else RunUnsuccessful
+    raise kind(
+        f"{record.reference} {record.status.value}: {record.reason}",
+        run=record.id,
+        status=record.status.value,
+    )

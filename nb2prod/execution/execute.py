@@ -1,0 +1,194 @@
+"""Executing a run that was asked for: lock, kernel, lineage, tracking, results, row."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nb2prod.errors import Conflict, KernelUnavailable
+from nb2prod.execution import tracking
+from nb2prod.execution.artifacts import MAX_ARTIFACT_BYTES, distinct, keep_tracked, keep_written
+from nb2prod.execution.cancellation import Cancellation, cancelled_by_signals
+from nb2prod.execution.collect import collect, read_history
+from nb2prod.execution.events import FilesSeen, FilesSettled, ResultsKept, RunEnded, RunStarted
+from nb2prod.execution.lineage import Lineage
+from nb2prod.execution.models import FileAccess, FileUse, RunRecord, RunStatus
+from nb2prod.execution.recorder import Listener, Recorder, now, run_folder, write_json
+from nb2prod.execution.runner import Limits, Runner, is_run
+from nb2prod.execution.runs import start_run
+from nb2prod.registry.models import Version
+from nb2prod.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSession:
+    """A queued run and how to go about it; travels through papermill to our engine.
+
+    Parameters
+    ----------
+    record
+        The run, as it was asked for.
+    """
+
+    workspace: Workspace
+    version: Version
+    record: RunRecord
+    limits: Limits = field(default_factory=Limits)
+    listener: Listener | None = None
+    cancellation: Cancellation = field(default_factory=Cancellation)
+
+
+def execute(session: RunSession, notebook: NotebookNode, kernel_name: str) -> RunRecord:
+    """Execute a queued run, and return its record, whatever its end.
+
+    Parameters
+    ----------
+    notebook
+        The version's notebook, with the injected parameters.
+
+    Raises
+    ------
+    KernelUnavailable
+        There was no kernel to run it in; the run has ended as `failed`.
+    Conflict
+        Somebody else executes it already.
+    StorageFull, StorageUnusable
+        Its event log or its row can't be written.
+    """
+    folder = run_folder(session.workspace, session.record.id)
+    lock = folder.try_lock()
+    if lock is None:
+        raise Conflict(f"The run {session.record.id} is being executed already.")
+    with lock, cancelled_by_signals(session.cancellation):
+        write_json(folder.notebook, notebook)
+        start_run(session.workspace, session.record.id)
+        with Recorder(folder, session.listener) as recorder:
+            failure = _Execution(session, recorder).run(notebook, kernel_name)
+        record = collect(session.workspace, session.record.id)
+    if failure is not None:
+        raise failure
+    return record
+
+
+class _Execution:
+    def __init__(self, session: RunSession, recorder: Recorder) -> None:
+        settings = session.workspace.settings
+        self._session = session
+        self._recorder = recorder
+        self._root = session.version.root
+        self._lineage = Lineage(
+            self._root, recorder.folder.opened_files, (settings.home,), time.time_ns()
+        )
+        self._has_lost_sight = False
+        # One thread: files are hashed while the next cell runs, one after the other.
+        self._hashing = ThreadPoolExecutor(1, "nb2prod-lineage")
+        self._tracking: tracking.Tracking | None = None
+        if tracking.is_installed():
+            self._tracking = tracking.Tracking(settings, session.record, recorder)
+
+    def run(self, notebook: NotebookNode, kernel_name: str) -> Exception | None:
+        """Run and gather the results; return what kept the run from taking place at all."""
+        session = self._session
+        code_cells = sum(map(is_run, notebook.cells))
+        self._recorder.append(
+            RunStarted(
+                at=now(),
+                run_id=session.record.id,
+                reference=session.record.reference,
+                code_cells=code_cells,
+            )
+        )
+        runner = Runner(
+            run_id=session.record.id,
+            notebook=notebook,
+            kernel_name=kernel_name,
+            directory=session.version.directory,
+            environment=tracking.kernel_environment(session.workspace.settings, os.environ),
+            recorder=self._recorder,
+            lineage=self._lineage,
+            after_cell=lambda: self._hashing.submit(self._look),
+            limits=session.limits,
+            cancellation=session.cancellation,
+        )
+        if self._tracking is not None:
+            self._tracking.start()
+        failure: Exception | None = None
+        try:
+            _run(runner.run(self._roots(), is_tracked=self._tracking is not None))
+        except KernelUnavailable as error:
+            failure = error
+        except Exception as error:
+            log.exception("A run could not be driven, run=%s", session.record.id)
+            reason = f"nb2prod itself failed: {type(error).__name__}: {error}"
+            self._recorder.append(RunEnded(at=now(), status=RunStatus.FAILED, reason=reason))
+            failure = error
+        finally:
+            self._hashing.shutdown(wait=True)
+        try:
+            self._keep_results()
+        except Exception as error:
+            # How the run ended is known and recorded; that must not be lost for this.
+            log.exception("Results could not be kept, run=%s", session.record.id)
+            self._recorder.note(f"The run's results are not all here: {error}")
+        return failure
+
+    def _keep_results(self) -> None:
+        files = self._lineage.settle()
+        is_complete = self._lineage.machine is not None and not self._has_lost_sight
+        self._recorder.append(FilesSettled(at=now(), files=files, is_complete=is_complete))
+        history = read_history(self._recorder.folder)
+        executed = self._recorder.folder.executed
+        write_json(executed, history.notebook)
+        tracked = tracking.Tracked()
+        if self._tracking is not None:
+            tracked = self._tracking.finish(history.status, executed, lambda: self._written(files))
+        blobs = self._session.workspace.blobs
+        artifacts = distinct(
+            [*keep_written(blobs, self._lineage, files), *keep_tracked(blobs, tracked.files)]
+        )
+        self._recorder.append(ResultsKept(at=now(), metrics=tracked.metrics, artifacts=artifacts))
+
+    def _written(self, files: tuple[FileUse, ...]) -> dict[str, Path]:
+        return {
+            use.path: self._root / use.path
+            for use in files
+            if use.access is FileAccess.WRITTEN
+            and use.size_bytes is not None
+            and use.size_bytes <= MAX_ARTIFACT_BYTES
+        }
+
+    def _look(self) -> None:
+        try:
+            files = self._lineage.look()
+            if files:
+                self._recorder.append(FilesSeen(at=now(), files=files))
+        except Exception as error:
+            log.exception("Files could not be followed, run=%s", self._session.record.id)
+            self._has_lost_sight = True
+            self._recorder.note(f"Not all files that were read are known: {error}")
+
+    def _roots(self) -> list[str]:
+        return sorted({str(self._root.absolute()), str(self._root.resolve())})
+
+
+def _run(coroutine: Coroutine[Any, Any, None]) -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(coroutine)
+        return
+    # We were called from a notebook, or another program with a loop of its own.
+    with ThreadPoolExecutor(1, "nb2prod-run") as pool:
+        pool.submit(asyncio.run, coroutine).result()

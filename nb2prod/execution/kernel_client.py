@@ -1,0 +1,299 @@
+"""nbclient's client, with every message of the kernel written to the event log as it comes.
+
+nbclient sends cells, waits for replies, notices a dead kernel and mimics a front end's output
+widgets. What a cell puts out is kept in the log only: the executed notebook is computed from
+there, so that it is the same whether the run came to its end or not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from queue import Empty
+from typing import IO, Any
+
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionComplete
+from nbformat import NotebookNode
+from nbformat.v4 import output_from_msg
+
+from nb2prod.execution.events import (
+    DisplayUpdated,
+    OutputAdded,
+    OutputsCleared,
+    WidgetChanged,
+)
+from nb2prod.execution.recorder import Recorder, now
+
+# A Unix socket's path may have 107 characters (unix(7)); jupyter_client adds "-<number>".
+_LONGEST_IPC_PATH = 100
+_ALIVE_INTERVAL_S = 0.1
+_DISPLAYS = frozenset({"display_data", "execute_result"})
+
+
+class RecordingClient(NotebookClient):  # type: ignore[misc]
+    """Executes cells one by one, and writes what they put out to the event log."""
+
+    def __init__(
+        self, notebook: NotebookNode, recorder: Recorder, km: AsyncKernelManager, **traits: Any
+    ) -> None:
+        super().__init__(
+            notebook,
+            km=km,
+            raise_on_iopub_timeout=True,
+            on_cell_executed=self._keep_reply,
+            record_timing=False,
+            shutdown_kernel="immediate",
+            **traits,
+        )
+        self.recorder = recorder
+        self.reply: Mapping[str, Any] = {}
+        self._cells: dict[str, tuple[NotebookNode, int]] = {}
+
+    async def start(self) -> None:
+        """Open the channels and wait until the kernel answers.
+
+        Raises
+        ------
+        RuntimeError
+            It died, or did not answer within ``startup_timeout``.
+        """
+        await self.async_start_new_kernel_client()
+
+    async def run_silently(self, code: str, *, timeout_s: float) -> bool:
+        """Execute code that leaves no trace in the notebook; tell whether it succeeded.
+
+        Executions are not counted, and what the code prints goes nowhere.
+        """
+        assert self.kc is not None
+        sent = self.kc.execute(code, silent=True, store_history=False, allow_stdin=False)
+        with suppress(Empty, asyncio.TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    reply = await self.kc.shell_channel.get_msg(timeout=timeout_s)
+                    if reply["parent_header"].get("msg_id") == sent:
+                        return bool(reply["content"]["status"] == "ok")
+        return False
+
+    async def drain(self) -> None:
+        """Take in what the kernel had sent before it died."""
+        assert self.kc is not None
+        with suppress(Empty):
+            while True:
+                self._take(await self.kc.iopub_channel.get_msg(timeout=0.1))
+
+    def output(
+        self,
+        outs: list[NotebookNode],
+        msg: Mapping[str, Any],
+        display_id: str | None,
+        cell_index: int,
+    ) -> None:
+        """Write an output to the log, unless an output widget takes it."""
+        hook = self._widget_hook(msg)
+        if hook is not None:
+            super().output(outs, msg, display_id, cell_index)
+            self._record_hook(hook)
+            return
+        with suppress(ValueError):
+            output = output_from_msg(msg)
+            self.recorder.append(
+                OutputAdded(at=now(), number=cell_index + 1, output=output, display_id=display_id)
+            )
+
+    def clear_output(
+        self, outs: list[NotebookNode], msg: Mapping[str, Any], cell_index: int
+    ) -> None:
+        """Write to the log that a cell's outputs are cleared."""
+        hook = self._widget_hook(msg)
+        if hook is not None:
+            super().clear_output(outs, msg, cell_index)
+            self._record_hook(hook)
+            return
+        is_waiting = bool(msg["content"].get("wait"))
+        self.recorder.append(OutputsCleared(at=now(), number=cell_index + 1, is_waiting=is_waiting))
+
+    def handle_comm_msg(
+        self, outs: list[NotebookNode], msg: Mapping[str, Any], cell_index: int
+    ) -> None:
+        """Write a widget's new state to the log."""
+        super().handle_comm_msg(outs, msg, cell_index)
+        data = msg["content"].get("data") or {}
+        if "state" in data:
+            buffers = zip(data.get("buffer_paths") or (), msg["buffers"], strict=False)
+            self.recorder.append(
+                WidgetChanged(
+                    at=now(),
+                    model_id=msg["content"]["comm_id"],
+                    state=data["state"],
+                    buffers=tuple(_buffer(path, content) for path, content in buffers),
+                )
+            )
+
+    async def _async_poll_kernel_alive(self) -> None:
+        # nbclient looks once a second.
+        while await self.km.is_alive():
+            await asyncio.sleep(_ALIVE_INTERVAL_S)
+        if self.task_poll_for_reply is not None:
+            self.task_poll_for_reply.cancel()
+
+    async def _async_poll_output_msg(
+        self, parent_msg_id: str, cell: NotebookNode, cell_index: int
+    ) -> None:
+        # nbclient drops what a thread of an earlier cell puts out; here it joins that cell.
+        assert self.kc is not None
+        self._cells[parent_msg_id] = (cell, cell_index)
+        while self._take(await self.kc.iopub_channel.get_msg(timeout=None)) != parent_msg_id:
+            pass
+
+    def _take(self, msg: dict[str, Any]) -> str | None:
+        """Process a message; return the id of the request that it says is complete."""
+        parent: str | None = msg["parent_header"].get("msg_id")
+        if parent in self._cells:
+            try:
+                self.process_message(msg, *self._cells[parent])
+            except CellExecutionComplete:
+                return parent
+        return None
+
+    def _update_display_id(self, display_id: str, msg: Mapping[str, Any]) -> None:
+        # A new display of a known id changes the former ones too; the fold does that itself.
+        if msg["msg_type"] not in _DISPLAYS:
+            content = msg["content"]
+            self.recorder.append(
+                DisplayUpdated(
+                    at=now(),
+                    display_id=display_id,
+                    data=content["data"],
+                    metadata=content.get("metadata") or {},
+                )
+            )
+
+    def _keep_reply(
+        self, *, cell: NotebookNode, cell_index: int, execute_reply: Mapping[str, Any] | None
+    ) -> None:
+        self.reply = execute_reply["content"] if execute_reply else {}
+
+    def _widget_hook(self, msg: Mapping[str, Any]) -> Any | None:
+        hooks = self.output_hook_stack.get(msg["parent_header"].get("msg_id"))
+        return hooks[-1] if hooks else None
+
+    def _record_hook(self, hook: Any) -> None:
+        state = {"outputs": hook.outputs}
+        self.recorder.append(WidgetChanged(at=now(), model_id=hook.comm_id, state=state))
+
+
+class KernelProcess:
+    """A kernel of our own: started, interrupted and ended together with all its children.
+
+    Parameters
+    ----------
+    kernel_name
+        An installed kernelspec.
+    log
+        File for what the kernel's process itself says, outside of any cell.
+    """
+
+    def __init__(self, kernel_name: str, log: Path) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="nb2prod-"))
+        self._log = log
+        self._log_stream: IO[bytes] | None = None
+        self.manager = AsyncKernelManager(
+            kernel_name=kernel_name,
+            connection_file=str(self._folder / "kernel.json"),
+            **self._transport(kernel_name),
+        )
+
+    @property
+    def pid(self) -> int | None:
+        """Its process; `None` where it has none here."""
+        pid: int | None = getattr(self.manager.provisioner, "pid", None)
+        return pid
+
+    async def start(self, *, directory: Path, environment: Mapping[str, str]) -> None:
+        """Start the process; it is not ready before `RecordingClient.start` returns.
+
+        Raises
+        ------
+        OSError
+            Its program or its directory is not there.
+        """
+        self._log_stream = self._log.open("ab")
+        await self.manager.start_kernel(
+            cwd=str(directory),
+            env=dict(environment),
+            extra_arguments=self._arguments(),
+            stdout=self._log_stream,
+            stderr=self._log_stream,
+        )
+
+    async def interrupt(self) -> None:
+        """Interrupt the running cell, as the stop button does."""
+        with suppress(RuntimeError, OSError):
+            await self.manager.interrupt_kernel()
+
+    async def exit_status(self) -> int | None:
+        """Return the ended process's status, negative for a signal; `None` if unknown."""
+        provisioner = self.manager.provisioner
+        if provisioner is None:
+            return None
+        # The system may take a moment until it tells of the end.
+        for _ in range(20):
+            status: int | None = await provisioner.poll()
+            if status is not None:
+                return status
+            await asyncio.sleep(0.05)
+        return None
+
+    async def end(self, client: RecordingClient | None) -> None:
+        """Kill the process and its group, and remove what it left on disk; idempotent."""
+        try:
+            if self.manager.has_kernel:
+                await self.manager.shutdown_kernel(now=True)
+        finally:
+            if client is not None and client.kc is not None:
+                client.kc.stop_channels()
+                client.kc = None
+            self.manager.cleanup_connection_file()
+            self.manager.context.destroy(linger=0)
+            if self._log_stream is not None:
+                self._log_stream.close()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def last_words(self, lines: int = 5) -> str:
+        """Return the last lines that the kernel's process itself wrote."""
+        try:
+            text = self._log.read_text(errors="replace")
+        except OSError:
+            return ""
+        return "\n".join(text.strip().splitlines()[-lines:])
+
+    def _arguments(self) -> list[str]:
+        # A history file would be shared by all kernels of the person, and locked.
+        spec = self.manager.kernel_spec
+        is_ipykernel = spec is not None and any("ipykernel" in word for word in spec.argv)
+        return ["--HistoryManager.hist_file=:memory:"] if is_ipykernel else []
+
+    def _transport(self, kernel_name: str) -> dict[str, str]:
+        # TCP ports are chosen before they are used, and parallel runs race for them; sockets
+        # in a folder of our own can't collide. Other kernels than Python's, and kernels that a
+        # provisioner starts elsewhere, keep TCP.
+        from jupyter_client.kernelspec import KernelSpecManager
+
+        spec = KernelSpecManager().get_kernel_spec(kernel_name)
+        path = str(self._folder / "ipc")
+        is_local = "kernel_provisioner" not in (spec.metadata or {})
+        if spec.language.lower() != "python" or not is_local or len(path) > _LONGEST_IPC_PATH:
+            return {"transport": "tcp"}
+        return {"transport": "ipc", "ip": path}
+
+
+def _buffer(path: list[str | int], content: bytes) -> dict[str, Any]:
+    data = base64.b64encode(content).decode()
+    return {"data": data, "encoding": "base64", "path": path}

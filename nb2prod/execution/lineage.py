@@ -1,0 +1,218 @@
+"""Which files under the project a run read and wrote, and what was in them.
+
+The kernel's probe (`nb2prod_kernels.probe`, which says what it can see and what not) names
+the files; this side hashes them, so that the notebook can't say anything about content. A
+file that was read is hashed when it is first seen, at the end of the cell, and compared at
+the run's end; a file that was written is hashed at the end.
+
+Left out: everything outside the project (also behind links), git's own files, compiled code,
+virtual environments and installed packages, and what is no regular file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nb2prod.execution.models import FileAccess, FileUse, Machine
+
+SKIPPED_FOLDERS = frozenset(
+    {".git", ".ipynb_checkpoints", "__pycache__", "site-packages", "node_modules"}
+)
+SKIPPED_SUFFIXES = (".pyc", ".pyo")
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """Of a file at one time; the first three tell cheaply whether it may have changed."""
+
+    mtime_ns: int
+    size_bytes: int
+    inode: int
+    sha256: str
+
+
+class Lineage:
+    """Follows the files of one run. Not safe to use from two threads at once.
+
+    Parameters
+    ----------
+    root
+        The project's root.
+    journal
+        File that the probe writes to.
+    own_folders
+        Folders of ours that may lie under the root: the workspace, the run's own.
+    started_at_ns
+        When the run started, as a file's time of change.
+    """
+
+    def __init__(
+        self, root: Path, journal: Path, own_folders: tuple[Path, ...], started_at_ns: int
+    ) -> None:
+        self._root = root.resolve()
+        self._spelled_root = root.absolute()
+        self._journal = journal
+        # A folder of ours may lie in the project; a project in a folder of ours (the example)
+        # is a project like any other.
+        resolved = (folder.resolve() for folder in own_folders)
+        self._own = tuple(folder for folder in resolved if not self._root.is_relative_to(folder))
+        self._started_at_ns = started_at_ns
+        self._offset = 0
+        self._read: dict[str, _State] = {}
+        self._written: set[str] = set()
+        self._undecided: set[str] = set()
+        self._moved: set[str] = set()
+        self._venvs: dict[Path, bool] = {}
+        self.machine: Machine | None = None
+
+    def look(self) -> tuple[FileUse, ...]:
+        """Take in what the probe has told since the last look; hash files newly read."""
+        new = []
+        for fact in self._facts():
+            if "machine" in fact:
+                self.machine = Machine(**fact["machine"])
+                continue
+            path = self._relative(fact["path"])
+            if path is None:
+                continue
+            mode = fact["mode"]
+            if mode == "w":
+                self._written.add(path)
+            elif mode == "x":
+                self._moved.add(path)
+            elif path not in self._read:
+                if mode == "?":
+                    self._undecided.add(path)
+                state = self._state(path)
+                # Looking for a file that isn't there tells of no content.
+                if state is not None:
+                    self._read[path] = state
+                    new.append(_use(path, FileAccess.READ, state))
+        return tuple(new)
+
+    def settle(self) -> tuple[FileUse, ...]:
+        """Take a last look, and return all files as they are now."""
+        self.look()
+        for path in self._undecided:
+            state = self._state(path)
+            if state is not None and state.mtime_ns >= self._started_at_ns:
+                self._written.add(path)
+        uses = []
+        for path in sorted(self._written):
+            state = self._state(path)
+            # What was written under a passing name, as careful programs do, is the new name's.
+            if state is not None or path not in self._moved:
+                uses.append(_use(path, FileAccess.WRITTEN, state))
+        for path, before in sorted(self._read.items()):
+            if path not in self._written:
+                is_changed = self._has_changed(path, before)
+                uses.append(replace(_use(path, FileAccess.READ, before), is_changed=is_changed))
+        return tuple(sorted(uses, key=lambda use: use.path))
+
+    def open_file(self, path: str) -> int | None:
+        """Open one of the project's files, by a path as in `FileUse`, for reading.
+
+        Returns
+        -------
+        int or None
+            A file descriptor; `None` where there is no regular file inside the project.
+        """
+        try:
+            target = (self._root / path).resolve()
+            if not target.is_relative_to(self._root):
+                return None
+            # Not to be stopped by a named pipe that nobody writes to.
+            descriptor = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except (OSError, RuntimeError):
+            return None
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)
+        return None
+
+    def _facts(self) -> Iterator[dict[str, Any]]:
+        try:
+            with self._journal.open("rb") as stream:
+                stream.seek(self._offset)
+                for line in stream:
+                    if not line.endswith(b"\n"):
+                        return
+                    self._offset += len(line)
+                    yield json.loads(line)
+        except FileNotFoundError:
+            return
+
+    def _relative(self, name: str) -> str | None:
+        path = Path(name)
+        for root in (self._spelled_root, self._root):
+            if path.is_relative_to(root):
+                relative = path.relative_to(root)
+                break
+        else:
+            return None
+        try:
+            target = path.resolve()
+        except (OSError, RuntimeError):  # a loop of links
+            return None
+        if not target.is_relative_to(self._root) or self._is_skipped(relative, target):
+            return None
+        return relative.as_posix()
+
+    def _is_skipped(self, relative: Path, target: Path) -> bool:
+        if not SKIPPED_FOLDERS.isdisjoint(relative.parts) or target.suffix in SKIPPED_SUFFIXES:
+            return True
+        if any(target.is_relative_to(folder) for folder in self._own):
+            return True
+        if target.is_dir():
+            return True
+        return any(self._is_venv(folder) for folder in target.parents if folder != self._root)
+
+    def _is_venv(self, folder: Path) -> bool:
+        if not folder.is_relative_to(self._root):
+            return False
+        if folder not in self._venvs:
+            self._venvs[folder] = (folder / "pyvenv.cfg").exists()
+        return self._venvs[folder]
+
+    def _has_changed(self, path: str, before: _State) -> bool:
+        descriptor = self.open_file(path)
+        if descriptor is None:
+            return True
+        quick = _quick(os.fstat(descriptor))
+        os.close(descriptor)
+        if quick == (before.mtime_ns, before.size_bytes, before.inode):
+            return False
+        now = self._state(path)
+        return now is None or now.sha256 != before.sha256
+
+    def _state(self, path: str) -> _State | None:
+        descriptor = self.open_file(path)
+        if descriptor is None:
+            return None
+        digest = hashlib.sha256()
+        with os.fdopen(descriptor, "rb") as stream:
+            status = os.fstat(stream.fileno())
+            while chunk := stream.read(CHUNK_BYTES):
+                digest.update(chunk)
+        return _State(*_quick(status), digest.hexdigest())
+
+
+def _quick(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _use(path: str, access: FileAccess, state: _State | None) -> FileUse:
+    return FileUse(
+        path=path,
+        access=access,
+        sha256=state.sha256 if state else None,
+        size_bytes=state.size_bytes if state else None,
+    )

@@ -1,0 +1,179 @@
+"""Running a version, from its parameters to its record."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from nb2prod.errors import KernelUnavailable, RunUnsuccessful, StorageFull, StorageUnusable
+from nb2prod.execution.collect import collect, read_request
+from nb2prod.execution.events import RunEnded
+from nb2prod.execution.models import RunRecord, RunStatus
+from nb2prod.execution.recorder import (
+    Listener,
+    Recorder,
+    now,
+    read_events,
+    run_folder,
+    write_file,
+)
+from nb2prod.execution.runs import create_run
+from nb2prod.notebook.parameters import read_values
+from nb2prod.registry.models import Version
+from nb2prod.workspace.projects import Project
+from nb2prod.workspace.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunOptions:
+    """How to run a version.
+
+    Parameters
+    ----------
+    cell_timeout_s, timeout_s
+        Seconds that one cell, or all cells together, may take; `None` is without end.
+    start_timeout_s, grace_s, output_timeout_s
+        See `nb2prod.execution.runner.Limits`.
+    requested_by
+        Who asks; by default the workspace's person.
+    requested_via
+        See `RunRecord`.
+    output_path
+        Where to write the executed notebook besides; `None` for nowhere. Its folder is made.
+    """
+
+    cell_timeout_s: float | None = None
+    timeout_s: float | None = None
+    start_timeout_s: float = 60.0
+    grace_s: float = 5.0
+    output_timeout_s: float = 30.0
+    requested_by: str | None = None
+    requested_via: str = "cli"
+    output_path: Path | None = None
+
+
+def run_version(
+    workspace: Workspace,
+    project: Project,
+    version: Version,
+    values: Mapping[str, object],
+    *,
+    options: RunOptions | None = None,
+    listener: Listener | None = None,
+) -> RunRecord:
+    """Run a version in its kernel, through papermill and our engine, and record it.
+
+    A run that fails, times out, is cancelled, or finds no kernel does not raise: its record
+    says so. In the main thread SIGINT, SIGTERM and SIGHUP cancel the run while it goes on.
+
+    Parameters
+    ----------
+    values
+        Parameters by name; text is read by the parameter's type. Others have their defaults.
+    listener
+        Called with each event as it happens, from the runner's threads.
+
+    Returns
+    -------
+    RunRecord
+        The record of the run, which has ended.
+
+    Raises
+    ------
+    ParameterUnknown, ParameterInvalid
+        The values are not the version's; there is no run then.
+    StorageFull, StorageUnusable
+        The run can't be recorded.
+    """
+    options = options or RunOptions()
+    person = options.requested_by or workspace.settings.person
+    checked = read_values(version.manifest.parameters, values)
+    if options.output_path is not None:
+        _make_folder(options.output_path.parent)
+    run_id = create_run(
+        workspace,
+        version,
+        checked,
+        project=project,
+        requested_by=person,
+        requested_via=options.requested_via,
+    )
+    try:
+        record = _through_papermill(workspace, version, run_id, options, listener)
+    except BaseException as error:
+        # Before the engine took over, or beyond what it can record: no row stays open.
+        with suppress(StorageFull, StorageUnusable):
+            _give_up(workspace, run_id, error)
+        raise
+    if options.output_path is not None:
+        write_file(options.output_path, workspace.blobs.get(record.sources["executed"]))
+    return record
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageUnusable(f"{folder} can't be made: {error.strerror}.") from error
+
+
+def _through_papermill(
+    workspace: Workspace,
+    version: Version,
+    run_id: str,
+    options: RunOptions,
+    listener: Listener | None,
+) -> RunRecord:
+    from papermill import PapermillExecutionError, execute_notebook
+
+    from nb2prod.execution.engine import SESSION
+    from nb2prod.execution.execute import RunSession
+    from nb2prod.execution.papermill_io import version_node
+    from nb2prod.execution.runner import Limits
+
+    asked = read_request(run_folder(workspace, run_id))
+    assert asked is not None
+    session = RunSession(
+        workspace=workspace,
+        version=version,
+        record=asked,
+        limits=Limits(
+            cell_timeout_s=options.cell_timeout_s,
+            timeout_s=options.timeout_s,
+            start_timeout_s=options.start_timeout_s,
+            grace_s=options.grace_s,
+            output_timeout_s=options.output_timeout_s,
+        ),
+        listener=listener,
+    )
+    try:
+        execute_notebook(
+            version_node(version, project=asked.project),
+            None,
+            engine_name="nb2prod",
+            progress_bar=False,
+            **{SESSION: session},
+        )
+    except (PapermillExecutionError, RunUnsuccessful, KernelUnavailable):
+        log.debug("The run did not succeed, run=%s", run_id, exc_info=True)
+    return collect(workspace, run_id)
+
+
+def _give_up(workspace: Workspace, run_id: str, error: BaseException) -> None:
+    folder = run_folder(workspace, run_id)
+    lock = folder.try_lock()
+    if lock is None:
+        return
+    with lock:
+        if not any(isinstance(event, RunEnded) for event in read_events(folder.events)):
+            status, reason = RunStatus.FAILED, f"nb2prod itself failed: {error!r}"
+            if isinstance(error, KeyboardInterrupt):
+                status, reason = RunStatus.CANCELLED, "Cancelled before it began, by Ctrl-C."
+            with Recorder(folder) as recorder:
+                recorder.append(RunEnded(at=now(), status=status, reason=reason))
+        collect(workspace, run_id)

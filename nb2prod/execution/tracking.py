@@ -1,0 +1,296 @@
+"""MLflow: each run of ours is one MLflow run, which the notebook's own calls join.
+
+The MLflow run is made in a thread while the kernel starts and works, since MLflow alone takes
+two seconds to import. The kernel's probe waits for it only where the notebook needs it. A
+notebook that starts several MLflow runs gets its own further ones; they carry our run's id
+and ours as their parent, and their metrics are gathered too. A model that is logged outside
+of any MLflow run belongs to none, by MLflow's own rule, and is not gathered.
+
+MLflow is an extra, and a service for those who like it. That it is not installed, locked or
+out of reach never fails a run: the log says so.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import math
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from nb2prod.execution.events import TrackingStarted
+from nb2prod.execution.models import RunRecord, RunStatus
+from nb2prod.execution.recorder import Recorder, now, write_json
+from nb2prod.settings import Settings
+
+log = logging.getLogger(__name__)
+
+RUN_TAG = "nb2prod.run"
+EXECUTED_NOTEBOOK = "notebook"
+WRITTEN_FILES = "files"
+
+# How long the run's end waits for MLflow to have started.
+START_TIMEOUT_S = 60.0
+
+# MLflow 3.17: telemetry, links printed to stdout, progress bars of uploads.
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # GitPython, which MLflow imports, warns where there is no git.
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+# Of the runner alone: a notebook's MLflow may say what it likes.
+_QUIET_HERE = {**QUIET, "MLFLOW_CONFIGURE_LOGGING": "false"}
+# What would lead the notebook's calls away from our MLflow run.
+_MISLEADING = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID")
+
+_STATUS = {RunStatus.SUCCEEDED: "FINISHED", RunStatus.CANCELLED: "KILLED"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackedFile:
+    """A file that was logged as an artifact: its name in MLflow, and a copy of it here."""
+
+    name: str
+    path: Path
+    is_model: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tracked:
+    """What MLflow has of a run."""
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    files: tuple[TrackedFile, ...] = ()
+
+
+def is_installed() -> bool:
+    """Tell whether MLflow is there, without importing it."""
+    return find_spec("mlflow") is not None
+
+
+def kernel_environment(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a kernel: this one's, without what would mislead MLflow."""
+    kept = {name: value for name, value in environment.items() if name not in _MISLEADING}
+    if is_installed():
+        kept |= {**QUIET, "MLFLOW_TRACKING_URI": settings.mlflow_uri}
+    return kept
+
+
+class Tracking:
+    """The MLflow run of one run.
+
+    Parameters
+    ----------
+    record
+        The run, as it was asked for.
+    """
+
+    def __init__(self, settings: Settings, record: RunRecord, recorder: Recorder) -> None:
+        self._settings = settings
+        self._record = record
+        self._recorder = recorder
+        self._client: Any = None
+        self.mlflow_run_id: str | None = None
+        self._thread = threading.Thread(target=self._start, name="nb2prod-tracking", daemon=True)
+
+    def start(self) -> None:
+        """Begin to make the MLflow run; returns at once."""
+        self._thread.start()
+
+    def finish(
+        self, status: RunStatus, notebook: Path, files: Callable[[], Mapping[str, Path]]
+    ) -> Tracked:
+        """Log what the run left, end the MLflow run, and read back what it has.
+
+        Parameters
+        ----------
+        notebook
+            The executed notebook.
+        files
+            Gives the files that the run wrote, by their path in the project.
+        """
+        self._thread.join(START_TIMEOUT_S)
+        if self.mlflow_run_id is None:
+            if self._thread.is_alive():
+                self._recorder.note("MLflow did not answer; the run is not tracked.")
+            return Tracked()
+        with self._noting("MLflow has not all of this run"):
+            tracked = read_back(self._client, self.mlflow_run_id, self._record.id)
+            self._log_rest(notebook, files(), tracked)
+            end_mlflow_runs(self._client, self.mlflow_run_id, self._record.id, status)
+            return tracked
+        return Tracked()
+
+    def _start(self) -> None:
+        variables: dict[str, str] = {}
+        with self._noting("MLflow is not available, so the run is not tracked"):
+            self._client = open_client(self._settings)
+            experiment_id = _experiment(self._client, self._settings, self._record)
+            run = self._client.create_run(
+                experiment_id,
+                run_name=f"{self._record.reference} {self._record.id}",
+                tags={
+                    RUN_TAG: self._record.id,
+                    "nb2prod.version": self._record.reference,
+                    "nb2prod.project": self._record.project,
+                    "mlflow.source.git.commit": self._record.commit,
+                    "mlflow.user": self._record.requested_by,
+                },
+            )
+            variables = {
+                "MLFLOW_TRACKING_URI": self._settings.mlflow_uri,
+                "MLFLOW_EXPERIMENT_ID": experiment_id,
+                "MLFLOW_RUN_ID": run.info.run_id,
+                "MLFLOW_RUN_CONTEXT": json.dumps(
+                    {RUN_TAG: self._record.id, "mlflow.parentRunId": run.info.run_id}
+                ),
+            }
+            self._recorder.append(TrackingStarted(at=now(), mlflow_run_id=run.info.run_id))
+            self.mlflow_run_id = run.info.run_id
+        # Written in any case: the kernel may be waiting for it.
+        write_json(self._recorder.folder.tracking, variables)
+
+    def _log_rest(self, notebook: Path, files: Mapping[str, Path], tracked: Tracked) -> None:
+        # Parameters come last, because MLflow lets nobody log one twice with another value,
+        # and the notebook's own calls must not fail for ours.
+        logged = self._client.get_run(self.mlflow_run_id).data.params
+        for name, value in self._record.parameters.items():
+            if name not in logged:
+                self._client.log_param(self.mlflow_run_id, name, value)
+        self._client.log_artifact(self.mlflow_run_id, str(notebook), EXECUTED_NOTEBOOK)
+        known = {file.path.stat().st_size for file in tracked.files}
+        for name, path in files.items():
+            if path.stat().st_size in known and _is_among(path, tracked.files):
+                continue
+            folder = f"{WRITTEN_FILES}/{name}".rpartition("/")[0]
+            self._client.log_artifact(self.mlflow_run_id, str(path), folder)
+
+    @contextmanager
+    def _noting(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            log.warning("MLflow failed, run=%s", self._record.id, exc_info=True)
+            first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+            self._recorder.note(f"{what}: {first_line}")
+
+
+def finish_lost(settings: Settings, mlflow_run_id: str, run_id: str) -> Tracked:
+    """End the MLflow run of a run whose runner is gone, and read back what it has."""
+    if not is_installed():
+        return Tracked()
+    try:
+        client = open_client(settings)
+        tracked = read_back(client, mlflow_run_id, run_id)
+        end_mlflow_runs(client, mlflow_run_id, run_id, RunStatus.LOST)
+    except Exception:  # as in `Tracking`
+        log.warning("MLflow failed for a lost run, run=%s", run_id, exc_info=True)
+        return Tracked()
+    return tracked
+
+
+def open_client(settings: Settings) -> Any:
+    """Return an `MlflowClient`; makes the store's database where there is none."""
+    for name, value in _QUIET_HERE.items():
+        os.environ.setdefault(name, value)
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    settings.home.mkdir(parents=True, exist_ok=True)
+    # Two that make the database at once get into each other's way.
+    with (settings.home / "mlflow.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        from mlflow.tracking import MlflowClient
+
+        client = MlflowClient(tracking_uri=settings.mlflow_uri)
+        client.search_experiments(max_results=1)
+    return client
+
+
+def read_back(client: Any, mlflow_run_id: str, run_id: str) -> Tracked:
+    """Return what MLflow has of a run of ours and of those that its notebook started."""
+    metrics: dict[str, float] = {}
+    files: dict[str, TrackedFile] = {}
+    for run in _all_runs(client, mlflow_run_id, run_id):
+        # NaN and infinity have no place in a database's comparison of numbers.
+        metrics |= {name: value for name, value in run.data.metrics.items() if math.isfinite(value)}
+        for file in [*_artifacts(client, run.info.run_id), *_models(client, run)]:
+            files[file.name] = file
+    return Tracked(metrics=metrics, files=tuple(files.values()))
+
+
+def end_mlflow_runs(client: Any, mlflow_run_id: str, run_id: str, status: RunStatus) -> None:
+    """Set the final status of a run's MLflow runs; further ones that ended keep theirs."""
+    for run in _all_runs(client, mlflow_run_id, run_id):
+        if run.info.run_id == mlflow_run_id or run.info.status == "RUNNING":
+            client.set_terminated(run.info.run_id, _STATUS.get(status, "FAILED"))
+
+
+def _all_runs(client: Any, mlflow_run_id: str, run_id: str) -> list[Any]:
+    main = client.get_run(mlflow_run_id)
+    found = client.search_runs(
+        [main.info.experiment_id], filter_string=f"tags.`{RUN_TAG}` = '{run_id}'"
+    )
+    others = [run for run in found if run.info.run_id != mlflow_run_id]
+    # The main run has the last word where two have a metric of one name.
+    return [*sorted(others, key=lambda run: run.info.start_time), main]
+
+
+def _experiment(client: Any, settings: Settings, record: RunRecord) -> str:
+    name = f"{record.project}/{record.pipeline}"
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    location = None
+    if settings.mlflow_uri.startswith("sqlite:"):
+        # MLflow's own default is a folder `mlruns` wherever the process happens to be.
+        location = (settings.home / "mlflow" / record.project / record.pipeline).as_uri()
+    try:
+        return str(client.create_experiment(name, artifact_location=location))
+    except Exception:
+        # Another run of the same pipeline was faster.
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            raise
+        return str(found.experiment_id)
+
+
+def _artifacts(client: Any, mlflow_run_id: str, folder: str = "") -> Iterator[TrackedFile]:
+    for item in client.list_artifacts(mlflow_run_id, folder or None):
+        if item.is_dir:
+            yield from _artifacts(client, mlflow_run_id, item.path)
+        else:
+            path = Path(client.download_artifacts(mlflow_run_id, item.path))
+            yield TrackedFile(name=item.path, path=path, is_model=False)
+
+
+def _models(client: Any, run: Any) -> Iterator[TrackedFile]:
+    # MLflow 3 keeps logged models beside the runs, not among a run's artifacts.
+    outputs = getattr(run, "outputs", None)
+    for output in getattr(outputs, "model_outputs", None) or ():
+        model = client.get_logged_model(output.model_id)
+        from mlflow.artifacts import download_artifacts
+
+        folder = Path(
+            download_artifacts(
+                artifact_uri=model.artifact_location, tracking_uri=client.tracking_uri
+            )
+        )
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                name = f"models/{model.name}/{path.relative_to(folder).as_posix()}"
+                yield TrackedFile(name=name, path=path, is_model=True)
+
+
+def _is_among(path: Path, files: tuple[TrackedFile, ...]) -> bool:
+    import filecmp
+
+    return any(filecmp.cmp(path, file.path, shallow=False) for file in files)

@@ -1,0 +1,126 @@
+"""Who may ask: a browser with our cookie, or a program with a bearer token."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from nb2prod.errors import NotSignedIn
+from nb2prod.server.gallery import Gallery, Reader, gallery_of
+from nb2prod.server.security import (
+    XSRF_FIELD,
+    XSRF_HEADER,
+    check_origin,
+    needs_xsrf_token,
+    xsrf_refusal,
+)
+from nb2prod.server.sign_in import SESSION_TTL, is_xsrf_token, person_of
+
+MAX_FORM_BYTES = 65_536
+
+
+async def admit(request: Request) -> Reader:
+    """Let a request in and note who asks; every route but sign-in depends on it.
+
+    Raises
+    ------
+    NotSignedIn
+        It carries no valid session.
+    CrossSiteRefused
+        A browser sent it, but no page of ours did.
+    """
+    gallery = gallery_of(request)
+    bearer = _bearer_token(request)
+    session = bearer or request.cookies.get(cookie_name(request))
+    person = session and await run_in_threadpool(person_of, gallery.workspace, session)
+    if not session or not person:
+        raise NotSignedIn(
+            "You are not signed in. Run `nb2prod open` in a terminal: it opens the gallery"
+            " with an address that signs you in."
+        )
+    if bearer is None:
+        await _check_is_ours(request, session)
+    reader = Reader(person=person, session=None if bearer else session)
+    request.state.reader = reader
+    return reader
+
+
+def cookie_name(request: Request) -> str:
+    """Return the name of our cookie.
+
+    Browsers don't tell ports of one host apart when they keep cookies, so the name does: two
+    galleries on one machine would sign each other out.
+    """
+    server = request.scope.get("server")
+    port = server[1] if server else request.url.port
+    return f"nb2prod-session-{port or 80}"
+
+
+def set_cookie(request: Request, response: Response, session: str) -> None:
+    """Give the browser a session.
+
+    ``Lax``, as a link from a chat or a terminal has to find its reader signed in. ``Secure``
+    only over TLS: on the loopback address there is none.
+    """
+    response.set_cookie(
+        cookie_name(request),
+        session,
+        max_age=int(SESSION_TTL.total_seconds()),
+        path=gallery_of(request).prefix,
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def drop_cookie(request: Request, response: Response) -> None:
+    """Take the session from the browser."""
+    response.delete_cookie(
+        cookie_name(request),
+        path=gallery_of(request).prefix,
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def safe_next(gallery: Gallery, target: str | None) -> str:
+    r"""Return where to go after signing in: a path within the gallery, else its index.
+
+    Browsers read ``//host``, ``/\host`` and control characters as more than a path.
+    """
+    index = gallery.path("")
+    if not target or not target.startswith(index) or not target.isascii():
+        return index
+    parts = urlsplit(target)
+    is_plain = target.isprintable() and "\\" not in target and " " not in target
+    climbs = any(step in (".", "..") for step in parts.path.lower().replace("%2e", ".").split("/"))
+    return target if is_plain and not climbs and not parts.scheme and not parts.netloc else index
+
+
+async def _check_is_ours(request: Request, session: str) -> None:
+    check_origin(request)
+    if needs_xsrf_token(request):
+        token = request.headers.get(XSRF_HEADER) or await _form_token(request)
+        if token is None or not is_xsrf_token(session, token):
+            raise xsrf_refusal()
+
+
+async def _form_token(request: Request) -> str | None:
+    content_type = request.headers.get("content-type", "").partition(";")[0]
+    if content_type != "application/x-www-form-urlencoded":
+        return None
+    # Our forms are small, and browsers say how long they are.
+    length = request.headers.get("content-length", "")
+    if not length.isdigit() or int(length) > MAX_FORM_BYTES:
+        return None
+    fields = parse_qs((await request.body()).decode("ascii", "replace"))
+    return fields.get(XSRF_FIELD, [None])[-1]
+
+
+def _bearer_token(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None

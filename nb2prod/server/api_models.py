@@ -1,0 +1,268 @@
+"""What the API answers with; OpenAPI is made from these."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from nb2prod.execution.models import ArtifactKind, CellStatus, FileAccess, RunRecord, RunStatus
+from nb2prod.knowledge.models import MetricChange, PageCard, PageView
+from nb2prod.registry.versions import VersionEntry
+from nb2prod.server.gallery import Gallery
+
+
+class _FromDomain(BaseModel):
+    # Infinities and NaN are no JSON: they become null.
+    model_config = ConfigDict(from_attributes=True, ser_json_inf_nan="null")
+
+
+class MetricBody(_FromDomain):
+    """A metric and how it stands against another run; ``null`` where it is no finite number."""
+
+    name: str
+    value: float | None
+    before: float | None
+    change: float | None
+    lower_is_better: bool | None
+    is_better: bool | None
+
+
+class PageItem(_FromDomain):
+    """A page in a list."""
+
+    run_id: str
+    project: str
+    pipeline: str
+    version: int
+    title: str
+    conclusion: str
+    status: RunStatus
+    main_metric: MetricBody | None
+    author: str
+    created_at: datetime
+    ended_at: datetime | None
+    duration_s: float | None
+    url: str = Field("", description="Path of the page in the gallery.")
+    poster_url: str | None = Field(None, description="Path of the picture on its card.")
+
+
+class FacetBody(_FromDomain):
+    """A value by which the list can be narrowed, with the pages that it would leave."""
+
+    value: str
+    count: int
+
+
+class PageList(BaseModel):
+    """A part of the pages that a filter finds; ``total`` counts them all."""
+
+    items: list[PageItem]
+    total: int
+    offset: int
+    limit: int
+    facets: dict[str, list[FacetBody]]
+
+
+class CellBody(_FromDomain):
+    """What happened to a code cell."""
+
+    number: int
+    status: CellStatus
+    started_at: datetime | None
+    ended_at: datetime | None
+    error: str | None
+
+
+class FileBody(_FromDomain):
+    """A file that the run read or wrote."""
+
+    path: str
+    access: FileAccess
+    sha256: str | None
+    size_bytes: int | None
+    is_changed: bool
+
+
+class ArtifactBody(_FromDomain):
+    """A content that the run left."""
+
+    name: str
+    kind: ArtifactKind
+    media_type: str
+    sha256: str
+    size_bytes: int
+
+
+class MachineBody(_FromDomain):
+    """Where the run took place."""
+
+    python: str
+    platform: str
+    cpu: str
+    cpu_count: int
+    host: str
+
+
+class RunBody(_FromDomain):
+    """The record of a run."""
+
+    id: str
+    project: str
+    pipeline: str
+    version: int
+    commit: str
+    parameters: dict[str, Any]
+    status: RunStatus
+    reason: str
+    requested_by: str
+    requested_via: str
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    duration_s: float | None
+    kernel_name: str
+    lock_sha256: str
+    lock_is_observed: bool
+    machine: MachineBody | None
+    cells: list[CellBody]
+    files: list[FileBody]
+    is_lineage_complete: bool
+    metrics: dict[str, float | None]
+    artifacts: list[ArtifactBody]
+    sources: dict[str, str]
+    mlflow_run_id: str | None
+
+
+class RunList(BaseModel):
+    """A part of the runs that a filter finds, newest first."""
+
+    items: list[RunBody]
+    offset: int
+    limit: int
+    has_more: bool
+
+
+class HeadingBody(_FromDomain):
+    """An entry of a page's outline."""
+
+    level: int
+    text: str
+    anchor: str
+
+
+class BaselineBody(_FromDomain):
+    """The run that the metrics are compared with."""
+
+    run_id: str
+    version: int
+    has_same_parameters: bool
+
+
+class PageBody(BaseModel):
+    """A page: what it says, and the record of its run."""
+
+    model_config = ConfigDict(ser_json_inf_nan="null")
+
+    title: str
+    conclusion: str
+    url: str
+    metrics: list[MetricBody]
+    baseline: BaselineBody | None
+    outline: list[HeadingBody]
+    downloads: dict[str, str] = Field(description="Path of each content of the version or run.")
+    siblings: list[PageItem]
+    run: RunBody
+
+
+class ProjectBody(_FromDomain):
+    """A project that the reader is a member of."""
+
+    name: str
+    title: str
+    root: Path
+    created_at: datetime
+
+
+class ProjectList(BaseModel):
+    """The reader's projects, by name."""
+
+    items: list[ProjectBody]
+    offset: int
+    limit: int
+    total: int
+
+
+class VersionBody(_FromDomain):
+    """A version of a pipeline."""
+
+    pipeline: str
+    number: int
+    reference: str
+    commit: str
+    author: str
+    created_at: datetime
+
+
+class VersionList(BaseModel):
+    """A part of a project's versions."""
+
+    items: list[VersionBody]
+    offset: int
+    limit: int
+    total: int
+
+
+class Health(BaseModel):
+    """That the gallery answers."""
+
+    status: Literal["ok"] = "ok"
+    version: str
+
+
+def page_item(gallery: Gallery, card: PageCard) -> PageItem:
+    """Return a page as lists have it."""
+    item = PageItem.model_validate(card)
+    item.url = gallery.path("pages", card.run_id)
+    if card.poster is not None:
+        item.poster_url = gallery.path("pages", card.run_id, "blobs", card.poster)
+    return item
+
+
+def page_body(gallery: Gallery, page: PageView, downloads: dict[str, str]) -> PageBody:
+    """Return a page with its run."""
+    return PageBody(
+        title=page.document.title,
+        conclusion=page.document.conclusion,
+        url=gallery.path("pages", page.record.id),
+        metrics=[metric_body(metric) for metric in page.metrics],
+        baseline=BaselineBody.model_validate(page.baseline) if page.baseline else None,
+        outline=[HeadingBody.model_validate(heading) for heading in page.document.outline],
+        downloads=downloads,
+        siblings=[page_item(gallery, card) for card in page.siblings],
+        run=run_body(page.record),
+    )
+
+
+def run_body(record: RunRecord) -> RunBody:
+    """Return a run's record."""
+    return RunBody.model_validate(record)
+
+
+def metric_body(metric: MetricChange) -> MetricBody:
+    """Return a metric."""
+    return MetricBody.model_validate(metric)
+
+
+def version_body(version: VersionEntry) -> VersionBody:
+    """Return a version as lists have it."""
+    return VersionBody(
+        pipeline=version.pipeline,
+        number=version.number,
+        reference=str(version.reference),
+        commit=version.commit,
+        author=version.author,
+        created_at=version.created_at,
+    )
