@@ -80,7 +80,9 @@ def _serve(workspace: Workspace, listener: socket.socket) -> None:
         console.print("The gallery is at this address; the token in it works once:")
         console.print(f"  [bold]{link}[/]", soft_wrap=True)
         console.print("[dim]Another one: `nb2prod open`. Ctrl-C stops.[/]")
-        uvicorn.Server(config).run(sockets=[listener])
+        # Having ended in good order, the server raises the Ctrl-C that ended it once more.
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
     console.print("Stopped.")
 
 
