@@ -85,7 +85,7 @@ def install(
     journal = Journal(opened, tuple(root.rstrip("/") + "/" for root in roots))
     journal.write({"machine": machine()})
     join = Tracking(tracking, tracking_wait_s) if tracking else None
-    pass
+    _end_with_parent()
     _lose_no_output()
     sys.addaudithook(_hook(journal, join))
     patches: dict[str, Callable[[Any], None]] = {

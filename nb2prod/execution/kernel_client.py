@@ -138,7 +138,7 @@ class RecordingClient(NotebookClient):  # type: ignore[misc]
 
     async def _async_poll_kernel_alive(self) -> None:
         # nbclient looks once a second.
-        while await self.km.is_alive():
+        while await self.km.is_alive():  # noqa: ASYNC110 - a process tells nobody of its end
             await asyncio.sleep(_ALIVE_INTERVAL_S)
         if self.task_poll_for_reply is not None:
             self.task_poll_for_reply.cancel()

@@ -12,7 +12,6 @@ import hmac
 import secrets
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
-from urllib.parse import urlencode
 
 from sqlalchemy import delete, insert, select, update
 
@@ -60,20 +59,6 @@ def sign_in_address(workspace: Workspace, base: str, *, person: str, path: str) 
     """
     query = urlencode({"token": issue_token(workspace, person), "next": path})
     return f"{base}/sign-in?{query}"
-
-
-def sign_in_address(workspace: Workspace, gallery: str, *, person: str, path: str) -> str:
-    """Return an address that signs a person in once and leads on to a path.
-
-    Parameters
-    ----------
-    gallery
-        The gallery's address, up to the prefix: ``http://127.0.0.1:8000/services/workspace``.
-    path
-        Where to go then; within the prefix.
-    """
-    query = urlencode({"token": issue_token(workspace, person), "next": path})
-    return f"{gallery}/sign-in?{query}"
 
 
 def exchange(workspace: Workspace, token: str) -> str:

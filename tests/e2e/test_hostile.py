@@ -21,6 +21,11 @@ from tests.helpers.hostile import HostileNotebook, hostile_notebooks, store_host
 
 CORPUS = hostile_notebooks()
 
+LOAD_PICTURES = """() => Promise.all([...document.images].map((one) => {
+  one.loading = "eager";
+  return one.decode().catch(() => "not a picture");
+}))"""
+
 # All that stands on elements, as (element, name, value); KaTeX makes its own from text.
 ATTRIBUTES = """() => [...document.querySelectorAll("main *:not(.katex *)")].flatMap((one) =>
   [...one.attributes].map((attribute) => [one.tagName, attribute.name, attribute.value]))"""
@@ -62,7 +67,7 @@ def watch(reader: Watch) -> Watch:
 def assert_harmless(watch: Watch) -> None:
     """Check that no script of theirs ran in any frame, and nobody else was asked."""
     # Pictures load late; whatever else asks for something does so before.
-    watch.page.wait_for_function("[...document.images].every(one => one.complete)")
+    watch.page.evaluate(LOAD_PICTURES)
     for frame in watch.page.frames:
         assert frame.evaluate("window.__pwned") is None
     assert watch.dialogs == []

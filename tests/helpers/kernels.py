@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -136,14 +135,3 @@ def is_alive(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"
-
-
-def processes_with(text: str) -> Iterator[int]:
-    """Processes whose command line or environment has a text."""
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            content = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
-        except OSError:
-            continue
-        if text.encode() in content and int(entry.name) != os.getpid():
-            yield int(entry.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -259,6 +260,13 @@ def test_run_version_works_in_the_versions_folder_and_writes_the_notebook(
     assert bench.printed(record) == "deep\n"
     assert read(tmp_path / "out.ipynb") == bench.executed(record)
     assert record.requested_via == "schedule"
+
+
+def test_run_version_works_where_an_event_loop_runs_already(bench: Bench) -> None:
+    async def within() -> RunStatus:
+        return bench.run(code("print(1)"), name="within").status
+
+    assert asyncio.run(within()) is RunStatus.SUCCEEDED
 
 
 def test_rich_output_is_kept_as_a_front_end_would_show_it(bench: Bench) -> None:
