@@ -1,6 +1,6 @@
 """What every request must satisfy, and the headers that every response carries.
 
-The headers are those of the design that was tested in a browser (docs/explanation/gallery.md):
+The headers are those of the design that was tested in a browser:
 scripts run by nonce only, styles, images and fonts come from us, nothing is framed.
 """
 
