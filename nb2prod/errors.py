@@ -25,6 +25,9 @@
     │   ├── PromotionRaced
     │   └── RunEnded
     ├── NotSignedIn
+    ├── RequestRefused           a browser was led to ask for something by somebody else
+    │   ├── HostRefused
+    │   └── CrossSiteRefused
     ├── RunUnsuccessful          the run came to an end that is not `succeeded`
     └── Unavailable              the machine lacks something
         ├── ToolMissing
@@ -193,6 +196,24 @@ class NotSignedIn(Nb2prodError):
     """The request carries no valid sign-in."""
 
     code = "not_signed_in"
+
+
+class RequestRefused(Nb2prodError):
+    """A browser was led to ask for something by a page that is not ours."""
+
+    code = "request_refused"
+
+
+class HostRefused(RequestRefused):
+    """The request names a host that the gallery does not answer for."""
+
+    code = "host_refused"
+
+
+class CrossSiteRefused(RequestRefused):
+    """A request that acts, or reads by script, does not come from a page of ours."""
+
+    code = "cross_site_refused"
 
 
 class RunUnsuccessful(Nb2prodError):

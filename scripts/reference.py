@@ -42,13 +42,14 @@ def errors_page() -> str:
     """Every error, its code, exit status and HTTP status."""
     from nb2prod.cli.errors import exit_status
     from nb2prod.errors import Nb2prodError
-    from nb2prod.server.errors import status_of
+    from nb2prod.server.errors import PROTOCOL_ERRORS, status_of
 
     def walk(kind: type[Nb2prodError]) -> Iterator[type[Nb2prodError]]:
         yield kind
         for child in kind.__subclasses__():
             yield from walk(child)
 
+    protocol = {status: said for status, said in PROTOCOL_ERRORS.items() if status != 404}
     rows = [
         (
             f"`{kind.code}`",
@@ -57,7 +58,10 @@ def errors_page() -> str:
             str(status_of(kind(""))),
         )
         for kind in walk(Nb2prodError)
+        # Some rooms join an error of ours with a library's; those carry the code of ours.
+        if kind.__module__ == Nb2prodError.__module__
     ]
+    rows += [(f"`{code}`", words, "", str(status)) for status, (code, words) in protocol.items()]
     return (
         "# Errors\n\nEvery error that a person may meet has a stable code. `--json` prints it as"
         " `{code, message, detail}` on standard error, and the HTTP API answers in the same"

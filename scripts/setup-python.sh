@@ -35,3 +35,5 @@ else
 fi
 $uv pip install --quiet --compile-bytecode --no-deps "${source[@]}" "$torch"
 $uv pip install --quiet --no-deps --no-build-isolation --editable .
+# The kernelspec of this environment, so that Jupyter here offers it by name.
+.venv/bin/python -c 'from nb2prod_kernels.kernelspecs import install; install()'

@@ -223,7 +223,9 @@ def output_text(output: Mapping[str, Any]) -> str:
         return _joined(output.get("text", ""))
     if kind == "error":
         return "\n".join(output.get("traceback") or ()) or error_line(output)
-    return _joined(output.get("data", {}).get("text/plain", ""))
+    data = output.get("data", {})
+    # The plain text of a Markdown object is its address in memory.
+    return _joined(data.get("text/markdown") or data.get("text/plain", ""))
 
 
 def error_line(error: Mapping[str, Any]) -> str:

@@ -17,7 +17,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nb2prod import errors
-from nb2prod.server.security import CrossSiteRefused, HostRefused
 
 if TYPE_CHECKING:
     from nb2prod.server.gallery import Gallery
@@ -32,8 +31,8 @@ STATUS: dict[type[errors.Nb2prodError], int] = {
     errors.NotSignedIn: 401,
     errors.RunUnsuccessful: 409,
     errors.Unavailable: 503,
-    CrossSiteRefused: 403,
-    HostRefused: 421,
+    errors.RequestRefused: 403,
+    errors.HostRefused: 421,
     errors.Nb2prodError: 500,
 }
 

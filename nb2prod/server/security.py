@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nb2prod.errors import Nb2prodError
+from nb2prod.errors import CrossSiteRefused, HostRefused
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -29,18 +29,6 @@ COMMON_HEADERS = {
 }
 # For everything that is no page of ours: nothing in it may act, wherever it is opened.
 INERT_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
-
-
-class HostRefused(Nb2prodError):
-    """The request names a host that this server does not answer for."""
-
-    code = "host_refused"
-
-
-class CrossSiteRefused(Nb2prodError):
-    """A request that acts, or reads by script, does not come from a page of ours."""
-
-    code = "cross_site_refused"
 
 
 def page_policy(nonce: str) -> str:

@@ -82,7 +82,7 @@ def test_up_installs_the_example_serves_it_and_keeps_it(started: list[Started]) 
         "train": "succeeded",
         "score": "succeeded",
     }
-    assert cards["train"]["poster"]
+    assert cards["train"]["poster_url"]
     assert cards["train"]["main_metric"]["name"] == "mape_ensemble"
 
     started.append(Started(port))

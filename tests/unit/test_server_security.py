@@ -6,10 +6,11 @@ import pytest
 from starlette.requests import Request
 
 from nb2prod import errors
+from nb2prod.errors import CrossSiteRefused
 from nb2prod.server.admission import safe_next
 from nb2prod.server.errors import STATUS, status_of
 from nb2prod.server.gallery import Gallery
-from nb2prod.server.security import CrossSiteRefused, check_origin, needs_xsrf_token, page_policy
+from nb2prod.server.security import check_origin, needs_xsrf_token, page_policy
 from nb2prod.server.sign_in import is_xsrf_token, xsrf_token
 from nb2prod.workspace.workspace import Workspace
 
