@@ -1,1 +1,8 @@
-"""Versions of pipelines, in git: numbered without gaps, immutable, with their environment."""
+"""Versions of pipelines, in git: numbered without gaps, immutable, with their environment.
+
+Public names: `versions.propose`, `versions.confirm`, `versions.Proposal`,
+`versions.list_versions`, `versions.VersionEntry`, `versions.load_version`,
+`versions.version_notebook`, `models.Version`, `models.Reference`, `models.Manifest`,
+`models.EnvironmentLock`, `lock.observe_environment`, `manifest.read_manifest`,
+`manifest.write_manifest`, `diff.compare_versions`, `findings.FINDINGS`.
+"""
