@@ -10,7 +10,8 @@
     │   ├── ParameterUnknown
     │   ├── ParameterInvalid
     │   ├── MagicRefused
-    │   └── NotAVersion
+    │   ├── NotAVersion
+    │   └── SettingInvalid
     ├── NotFound                 absent, or not for this person: the same answer
     │   ├── RepositoryNotFound
     │   ├── ProjectNotFound
@@ -112,6 +113,12 @@ class NotAVersion(InvalidInput):
     """Something that is no promoted version was given to be run or recorded."""
 
     code = "not_a_version"
+
+
+class SettingInvalid(InvalidInput):
+    """An environment variable has a value that can't be used."""
+
+    code = "setting_invalid"
 
 
 class NotFound(Nb2prodError):

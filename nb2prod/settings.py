@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nb2prod.errors import SettingInvalid
+
 DEFAULT_PORT = 8000
 
 
@@ -41,7 +43,13 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """Read the settings from environment variables; see the class for their names."""
+        """Read the settings from environment variables; see the class for their names.
+
+        Raises
+        ------
+        SettingInvalid
+            The port is no number from 0 to 65535.
+        """
         env = os.environ if environment is None else environment
         home = Path(env["NB2PROD_HOME"]) if env.get("NB2PROD_HOME") else _default_home()
         home = home.expanduser().absolute()
@@ -51,13 +59,19 @@ class Settings:
             blob_url=env.get("NB2PROD_BLOB_URL") or str(home / "blobs"),
             mlflow_uri=env.get("NB2PROD_MLFLOW_URI") or f"sqlite:///{home / 'mlflow.db'}",
             person=env.get("NB2PROD_USER") or getpass.getuser(),
-            port=int(env.get("NB2PROD_PORT") or DEFAULT_PORT),
+            port=_read_port(env.get("NB2PROD_PORT") or str(DEFAULT_PORT)),
         )
 
     @property
     def runs_folder(self) -> Path:
         """Folder of the event logs of runs."""
         return self.home / "runs"
+
+
+def _read_port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or int(text) > 65535:
+        raise SettingInvalid(f"NB2PROD_PORT is {text!r}; it must be a number from 0 to 65535.")
+    return int(text)
 
 
 def _default_home() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import sys
@@ -15,7 +16,7 @@ from nb2prod import __version__
 from nb2prod.cli import lists, project, promote, run, serve
 from nb2prod.cli.errors import EXIT_INTERRUPTED, exit_status
 from nb2prod.cli.output import error_console
-from nb2prod.errors import Nb2prodError
+from nb2prod.errors import Nb2prodError, StorageFull
 
 app = typer.Typer(
     name="nb2prod",
@@ -71,6 +72,12 @@ def _status(arguments: list[str]) -> int:
     except Nb2prodError as error:
         _print_error(error, as_json="--json" in arguments)
         return exit_status(error)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        full = StorageFull(f"No space is left on the device: {error.filename or 'writing failed'}.")
+        _print_error(full, as_json="--json" in arguments)
+        return exit_status(full)
     except TyperException as error:
         error_console.print(error.format_message(), markup=False, soft_wrap=True)
         return error.exit_code

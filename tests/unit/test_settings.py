@@ -1,0 +1,46 @@
+"""What the environment says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nb2prod.errors import SettingInvalid
+from nb2prod.settings import DEFAULT_PORT, Settings
+
+
+def test_settings_of_an_empty_environment_are_under_the_default_home() -> None:
+    settings = Settings.from_environment({})
+
+    assert settings.home.name == "nb2prod"
+    assert settings.database_url == f"sqlite:///{settings.home}/nb2prod.db"
+    assert settings.blob_url == f"{settings.home}/blobs"
+    assert settings.mlflow_uri == f"sqlite:///{settings.home}/mlflow.db"
+    assert settings.port == DEFAULT_PORT
+    assert settings.person
+
+
+def test_settings_follow_the_environment() -> None:
+    settings = Settings.from_environment(
+        {
+            "NB2PROD_HOME": "relative/home",
+            "NB2PROD_DATABASE_URL": "postgresql://host/db",
+            "NB2PROD_BLOB_URL": "s3://bucket/blobs",
+            "NB2PROD_MLFLOW_URI": "http://mlflow",
+            "NB2PROD_USER": "grace",
+            "NB2PROD_PORT": "9000",
+        }
+    )
+
+    assert settings.home == Path.cwd() / "relative/home"
+    assert settings.database_url == "postgresql://host/db"
+    assert settings.blob_url == "s3://bucket/blobs"
+    assert settings.mlflow_uri == "http://mlflow"
+    assert (settings.person, settings.port) == ("grace", 9000)
+
+
+@pytest.mark.parametrize("port", ["abc", "-1", "70000", "80.5", "٣"])
+def test_settings_with_a_bad_port_are_refused(port: str) -> None:
+    with pytest.raises(SettingInvalid, match="NB2PROD_PORT"):
+        Settings.from_environment({"NB2PROD_PORT": port})
