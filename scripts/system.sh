@@ -5,7 +5,7 @@
 set -euo pipefail
 
 declare -A package=(
-  [python3]=python3 [venv]=python3-venv [git]=git [node]=nodejs [npm]=npm [chromium]=chromium
+  [python3]=python3 [venv]=python3-venv [git]=git [node]=nodejs [npm]=npm [chromium]="chromium fonts-dejavu-core"
 )
 
 has() {

@@ -77,10 +77,11 @@ def print_findings(findings: tuple[Finding, ...]) -> None:
         place += "" if finding.line is None else f", line {finding.line}"
         console.print(
             f"{_SEVERITY_MARKS[finding.severity]}{place}: {escape(finding.message)}"
-            f" [dim]({finding.code})[/]"
+            f" [dim]({finding.code})[/]",
+            soft_wrap=True,
         )
         if finding.way_out:
-            console.print(f"           [dim]→ {escape(finding.way_out)}[/]")
+            console.print(f"           [dim]→ {escape(finding.way_out)}[/]", soft_wrap=True)
 
 
 def default_text(parameter: Parameter) -> str:
