@@ -18,18 +18,21 @@ setup: system .venv/.ready $(VENDOR)
 
 .PHONY: system
 system:
-	@scripts/system.sh python3 venv git node npm
+	@scripts/system.sh git
 
 .venv/.ready: requirements/lock.txt requirements/uv.txt pyproject.toml scripts/setup-python.sh
+	@scripts/system.sh python3 venv
 	@scripts/setup-python.sh
 	@touch $@
 
 $(VENDOR): package.json package-lock.json scripts/vendor.mjs
+	@scripts/system.sh node npm
 	@scripts/setup-browser-code.sh
 	@touch $@
 
 .PHONY: check
 check: setup ## Lint, types, import arrows, docs: under a minute
+	@scripts/system.sh node npm
 	@scripts/check.sh
 
 .PHONY: test

@@ -24,6 +24,7 @@
     │   ├── PreflightBlocked
     │   ├── ProjectExists
     │   ├── PromotionRaced
+    │   ├── WorkInTheWay
     │   └── RunEnded
     ├── NotSignedIn
     ├── RequestRefused           a browser was led to ask for something by somebody else
@@ -191,6 +192,12 @@ class PromotionRaced(Conflict):
     """Somebody else promoted, or committed, again and again at the same time."""
 
     code = "promotion_raced"
+
+
+class WorkInTheWay(Conflict):
+    """Files that a promotion would overwrite have edits that are not committed."""
+
+    code = "work_in_the_way"
 
 
 class RunEnded(Conflict):

@@ -340,7 +340,7 @@ def _hook(journal: Journal, join: Tracking | None) -> Callable[[str, tuple[Any, 
             elif event == "os.rename":
                 journal.moved(arguments[0], arguments[1])
             elif event == "sqlite3.connect":
-                journal.opened(arguments[0], "?")
+                journal.opened(_database(arguments[0]), "?")
             elif join is not None and (
                 event in _LEAVING or (event == "import" and _is_mlflow(arguments[0]))
             ):
@@ -349,6 +349,18 @@ def _hook(journal: Journal, join: Tracking | None) -> Callable[[str, tuple[Any, 
             pass
 
     return hook
+
+
+def _database(name: Any) -> Any:
+    # Also by an URI: ``file:data.db?mode=ro``, ``file:///srv/data.db`` (sqlite.org/uri.html).
+    if not isinstance(name, str) or not name.startswith("file:"):
+        return name
+    from urllib.parse import unquote
+
+    path = name[len("file:") :].partition("#")[0].partition("?")[0]
+    if path.startswith("//"):
+        path = "/" + path[2:].partition("/")[2]
+    return unquote(path)
 
 
 def _mode(mode: Any, flags: Any) -> str:

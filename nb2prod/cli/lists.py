@@ -93,12 +93,13 @@ def runs(
                 record.reference,
                 styled_status(record.status),
                 escape(_metrics_text(record)),
-                duration(record.duration_s),
+                _took(record),
                 f"{age(record.created_at)} by {escape(record.requested_by)}",
             )
             for record in records
         ],
         empty="No runs yet; `nb2prod run VERSION` makes one.",
+        whole=("Run", "Version", "Status"),
     )
 
 
@@ -193,6 +194,7 @@ def pages(
             for card in listing.items
         ],
         empty="No page matches." if text or pipeline else "No pages yet; each run leaves one.",
+        whole=("Run", "Version", "Status"),
     )
     if listing.total > len(listing.items):
         console.print(f"[dim]{len(listing.items)} of {listing.total}[/]")
@@ -238,6 +240,12 @@ def _run_or_none(workspace: Workspace, text: str) -> RunRecord | None:
         return None
 
 
+def _took(record: RunRecord) -> str:
+    # Of a lost run only the last sign of life is known.
+    prefix = "at least " if record.status is RunStatus.LOST else ""
+    return prefix + duration(record.duration_s)
+
+
 def _metrics_text(record: RunRecord) -> str:
     shown = [f"{name} {number(value)}" for name, value in sorted(record.metrics.items())[:2]]
     return ", ".join(shown) + (" …" if len(record.metrics) > 2 else "")
@@ -254,7 +262,7 @@ def _print_run(record: RunRecord) -> None:
             "started",
             "" if record.started_at is None else record.started_at.isoformat(" ", "seconds"),
         ),
-        ("took", duration(record.duration_s)),
+        ("took", _took(record)),
         ("kernel", record.kernel_name),
         ("lock", record.lock_sha256[:12] + (" (observed)" if record.lock_is_observed else "")),
     ]

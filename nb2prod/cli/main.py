@@ -92,4 +92,6 @@ def _print_error(error: Nb2prodError, *, as_json: bool) -> None:
         shape = {"code": error.code, "message": error.message, "detail": error.detail}
         sys.stderr.write(json.dumps(shape, default=str) + "\n")
     else:
-        error_console.print(f"[bold red]{error.code}[/] {escape(error.message)}", soft_wrap=True)
+        error_console.print(
+            f"[bold red]✕[/] {escape(error.message)} [dim]({error.code})[/]", soft_wrap=True
+        )

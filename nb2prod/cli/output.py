@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -12,8 +13,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-console = Console(highlight=False)
-error_console = Console(stderr=True, highlight=False)
+
+class _Terminal(Console):
+    """A console whose reader may leave, as in ``nb2prod run train | head``: work goes on."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        # What is still buffered would fail again when the interpreter ends.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
+
+
+console = _Terminal(highlight=False)
+error_console = _Terminal(stderr=True, highlight=False)
 
 JSON_OPTION = typer.Option(False, "--json", help="Print JSON, for programs.")
 
@@ -38,11 +51,25 @@ def to_json(value: Any) -> Any:
     return to_jsonable_python(value)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:
-    """Print rows as a table, or a sentence where there are none. Cells are plain text."""
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    empty: str,
+    whole: Sequence[str] = (),
+) -> None:
+    """Print rows as a table, or a sentence where there are none.
+
+    Parameters
+    ----------
+    rows
+        Cells as console markup.
+    whole
+        Columns that must not be broken into lines, since people copy from them.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in whole)
     for row in rows:
         table.add_row(*row)
     if table.row_count:

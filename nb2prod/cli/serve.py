@@ -25,7 +25,10 @@ log = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
 
 PortOption = Annotated[
-    int | None, typer.Option(help="Port on the loopback address; by default NB2PROD_PORT or 8000.")
+    int | None,
+    typer.Option(
+        min=0, max=65535, help="Port on the loopback address; by default NB2PROD_PORT or 8000."
+    ),
 ]
 
 
@@ -99,13 +102,13 @@ def _listening(settings: Settings, port: int | None) -> Iterator[socket.socket]:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((LOOPBACK, wanted))
-        except (OSError, OverflowError) as error:
-            if getattr(error, "errno", None) == errno.EADDRINUSE:
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
                 raise PortTaken(
                     f"Port {wanted} is taken by another program. Give another one:"
                     " `--port N`, or NB2PROD_PORT=N with `make up`."
                 ) from error
-            raise PortTaken(f"Port {wanted} can't be used: {error}.") from error
+            raise PortTaken(f"Port {wanted} can't be used: {error.strerror}.") from error
         yield listener
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from dataclasses import replace
 from typing import Any
 
@@ -46,8 +47,9 @@ def collect(workspace: Workspace, run_id: str) -> RunRecord:
     folder = run_folder(workspace, run_id)
     history = read_history(folder)
     asked = read_request(folder) or bare_record(row, row.project_name)
-    tracked = _tracked_of_lost(workspace, history, run_id)
-    kept = keep_tracked(workspace.blobs, tracked.files)
+    tracked = _tracked_of_lost(workspace, history, folder, run_id)
+    kept = distinct(keep_tracked(workspace.blobs, tracked.files))
+    shutil.rmtree(folder.downloads, ignore_errors=True)
     executed = json.dumps(history.notebook, ensure_ascii=False, indent=1)
     record = replace(
         asked,
@@ -145,10 +147,12 @@ def _finish(connection: Connection, record: RunRecord) -> bool:
     return True
 
 
-def _tracked_of_lost(workspace: Workspace, history: History, run_id: str) -> Tracked:
+def _tracked_of_lost(
+    workspace: Workspace, history: History, folder: RunFolder, run_id: str
+) -> Tracked:
     if history.has_results or history.mlflow_run_id is None:
         return Tracked()
-    return finish_lost(workspace.settings, history.mlflow_run_id, run_id)
+    return finish_lost(workspace.settings, history.mlflow_run_id, run_id, folder.downloads)
 
 
 def _stored(workspace: Workspace, text: str) -> str:

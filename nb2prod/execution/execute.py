@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import time
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -64,6 +65,8 @@ def execute(session: RunSession, notebook: NotebookNode, kernel_name: str) -> Ru
         There was no kernel to run it in; the run has ended as `failed`.
     Conflict
         Somebody else executes it already.
+    RunEnded
+        It has ended, since it waited too long.
     StorageFull, StorageUnusable
         Its event log or its row can't be written.
     """
@@ -72,8 +75,8 @@ def execute(session: RunSession, notebook: NotebookNode, kernel_name: str) -> Ru
     if lock is None:
         raise Conflict(f"The run {session.record.id} is being executed already.")
     with lock, cancelled_by_signals(session.cancellation):
-        write_json(folder.notebook, notebook)
         start_run(session.workspace, session.record.id)
+        write_json(folder.notebook, notebook)
         with Recorder(folder, session.listener) as recorder:
             failure = _Execution(session, recorder).run(notebook, kernel_name)
         record = collect(session.workspace, session.record.id)
@@ -158,6 +161,7 @@ class _Execution:
         artifacts = distinct(
             [*keep_written(blobs, self._lineage, files), *keep_tracked(blobs, tracked.files)]
         )
+        shutil.rmtree(self._recorder.folder.downloads, ignore_errors=True)
         self._recorder.append(ResultsKept(at=now(), metrics=tracked.metrics, artifacts=artifacts))
 
     def _written(self, files: tuple[FileUse, ...]) -> dict[str, Path]:

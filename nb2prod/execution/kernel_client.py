@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import shutil
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +28,7 @@ from nb2prod.execution.events import (
     OutputsCleared,
     WidgetChanged,
 )
+from nb2prod.execution.processes import make_socket_folder
 from nb2prod.execution.recorder import Recorder, now
 
 # A Unix socket's path may have 107 characters (unix(7)); jupyter_client adds "-<number>".
@@ -104,7 +104,13 @@ class RecordingClient(NotebookClient):  # type: ignore[misc]
         with suppress(ValueError):
             output = output_from_msg(msg)
             self.recorder.append(
-                OutputAdded(at=now(), number=cell_index + 1, output=output, display_id=display_id)
+                OutputAdded(
+                    at=now(),
+                    number=cell_index + 1,
+                    output=output,
+                    # IPython passes on whatever a notebook gave, a number for instance.
+                    display_id=None if display_id is None else str(display_id),
+                )
             )
 
     def clear_output(
@@ -123,8 +129,11 @@ class RecordingClient(NotebookClient):  # type: ignore[misc]
         self, outs: list[NotebookNode], msg: Mapping[str, Any], cell_index: int
     ) -> None:
         """Write a widget's new state to the log."""
+        data = msg["content"].get("data")
+        # Comms are not the widgets' alone: others may send what they like, in their own form.
+        if not isinstance(data, dict) or not isinstance(data.get("state", {}), dict):
+            return
         super().handle_comm_msg(outs, msg, cell_index)
-        data = msg["content"].get("data") or {}
         if "state" in data:
             buffers = zip(data.get("buffer_paths") or (), msg["buffers"], strict=False)
             self.recorder.append(
@@ -169,7 +178,7 @@ class RecordingClient(NotebookClient):  # type: ignore[misc]
             self.recorder.append(
                 DisplayUpdated(
                     at=now(),
-                    display_id=display_id,
+                    display_id=str(display_id),
                     data=content["data"],
                     metadata=content.get("metadata") or {},
                 )
@@ -194,14 +203,16 @@ class KernelProcess:
 
     Parameters
     ----------
+    run_id
+        The run that it belongs to.
     kernel_name
         An installed kernelspec.
     log
         File for what the kernel's process itself says, outside of any cell.
     """
 
-    def __init__(self, kernel_name: str, log: Path) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="nb2prod-"))
+    def __init__(self, run_id: str, kernel_name: str, log: Path) -> None:
+        self._folder = make_socket_folder(run_id)
         self._log = log
         self._log_stream: IO[bytes] | None = None
         self.manager = AsyncKernelManager(

@@ -160,11 +160,11 @@ class Lineage:
             return None
         try:
             target = path.resolve()
-        except (OSError, RuntimeError):  # a loop of links
+            is_ours = target.is_relative_to(self._root) and not self._is_skipped(relative, target)
+        # A loop of links; a name that no file can have, too long or with a NUL in it.
+        except (OSError, RuntimeError, ValueError):
             return None
-        if not target.is_relative_to(self._root) or self._is_skipped(relative, target):
-            return None
-        return relative.as_posix()
+        return relative.as_posix() if is_ours else None
 
     def _is_skipped(self, relative: Path, target: Path) -> bool:
         if not SKIPPED_FOLDERS.isdisjoint(relative.parts) or target.suffix in SKIPPED_SUFFIXES:

@@ -1,4 +1,4 @@
-"""No process outlives its run.
+"""No process outlives its run, nor does the folder of its kernel's sockets.
 
 Every process of a run carries the run's id in its environment, and hands it down to its
 children, whatever session or parent they have. So they can be found and ended even when the
@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +45,21 @@ def end_processes_of(run_id: str) -> tuple[int, ...]:
     if ended:
         log.info("Ended processes of a run, run=%s pids=%s", run_id, ended)
     return tuple(dict.fromkeys(ended))
+
+
+def make_socket_folder(run_id: str) -> Path:
+    """Make a folder for a kernel's sockets and keys: a short path, for this account only."""
+    return Path(tempfile.mkdtemp(prefix=_socket_prefix(run_id)))
+
+
+def remove_socket_folders(run_id: str) -> None:
+    """Remove what `make_socket_folder` has made for a run; idempotent."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_socket_prefix(run_id)}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _socket_prefix(run_id: str) -> str:
+    return f"nb2prod-{run_id}-"
 
 
 def _found(mark: bytes) -> Iterator[int]:

@@ -90,6 +90,11 @@ class RunFolder:
         return self.path / "tracking.json"
 
     @property
+    def downloads(self) -> Path:
+        """Copies of what MLflow's server has of the run, until they are stored."""
+        return self.path / "downloads"
+
+    @property
     def kernel_log(self) -> Path:
         """What the kernel's process itself says, outside of any cell."""
         return self.path / "kernel.log"
@@ -164,7 +169,8 @@ class Recorder:
             return
         try:
             self._listener(event)
-        except Exception:
+        # rich leaves the program when nobody reads its output any more (`nb2prod run … | head`).
+        except (Exception, SystemExit):
             log.exception("A listener failed")
 
 

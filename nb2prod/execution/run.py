@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nb2prod.errors import KernelUnavailable, RunUnsuccessful, StorageFull, StorageUnusable
+from nb2prod.errors import RunEnded as HasEnded
 from nb2prod.execution.collect import collect, read_request
 from nb2prod.execution.events import RunEnded
 from nb2prod.execution.models import RunRecord, RunStatus
@@ -111,7 +112,7 @@ def run_version(
             _give_up(workspace, run_id, error)
         raise
     if options.output_path is not None:
-        write_file(options.output_path, workspace.blobs.get(record.sources["executed"]))
+        _write_output(options.output_path, workspace.blobs.get(record.sources["executed"]))
     return record
 
 
@@ -120,6 +121,18 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageUnusable(f"{folder} can't be made: {error.strerror}.") from error
+
+
+def _write_output(path: Path, content: bytes) -> None:
+    # To what a link leads to, as other programs do; `/dev/null` must not become a file.
+    target = path.resolve()
+    if not target.exists() or target.is_file():
+        write_file(target, content)
+        return
+    try:
+        target.write_bytes(content)
+    except OSError as error:
+        raise StorageUnusable(f"{path} can't be written: {error.strerror}.") from error
 
 
 def _through_papermill(
@@ -159,7 +172,7 @@ def _through_papermill(
             progress_bar=False,
             **{SESSION: session},
         )
-    except (PapermillExecutionError, RunUnsuccessful, KernelUnavailable):
+    except (PapermillExecutionError, RunUnsuccessful, KernelUnavailable, HasEnded):
         log.debug("The run did not succeed, run=%s", run_id, exc_info=True)
     return collect(workspace, run_id)
 

@@ -160,7 +160,7 @@ class Runner:
             interpreter_of(self.kernel_name)
         except NoSuchKernel as error:
             raise KernelUnavailable(str(error)) from error
-        return KernelProcess(self.kernel_name, self.recorder.folder.kernel_log)
+        return KernelProcess(self.run_id, self.kernel_name, self.recorder.folder.kernel_log)
 
     async def _start(
         self, process: KernelProcess, client: RecordingClient, roots: list[str], *, is_tracked: bool

@@ -18,10 +18,10 @@ from typing import Any
 
 from sqlalchemy import Row, Select, select, update
 
-from nb2prod.errors import RunNotFound
+from nb2prod.errors import RunEnded, RunNotFound
 from nb2prod.execution.collect import OPEN, bare_record, collect, read_request
 from nb2prod.execution.models import RunRecord, RunStatus
-from nb2prod.execution.processes import end_processes_of
+from nb2prod.execution.processes import end_processes_of, remove_socket_folders
 from nb2prod.execution.record_json import record_from_json, record_to_json
 from nb2prod.execution.recorder import now, run_folder, write_json
 from nb2prod.notebook.reading import to_node
@@ -106,13 +106,22 @@ def create_run(
 
 
 def start_run(workspace: Workspace, run_id: str) -> None:
-    """Set a queued run to `running`; only who holds its lock may."""
+    """Set a queued run to `running`; only who holds its lock may.
+
+    Raises
+    ------
+    RunEnded
+        It is not queued any more: it waited so long that it counts as lost, for instance
+        because the machine slept.
+    """
     with workspace.database.write() as connection:
-        connection.execute(
+        changed = connection.execute(
             update(runs)
             .where(runs.c.id == run_id, runs.c.status == RunStatus.QUEUED.value)
             .values(status=RunStatus.RUNNING.value, started_at=now())
         )
+    if changed.rowcount == 0:
+        raise RunEnded(f"The run {run_id} has ended before it began; run the version again.")
 
 
 def get_run(workspace: Workspace, run_id: str, *, person: str) -> RunRecord:
@@ -184,6 +193,7 @@ def _end_if_lost(workspace: Workspace, row: Row[*tuple[Any, ...]]) -> bool:
         return False
     with lock:
         end_processes_of(row.id)
+        remove_socket_folders(row.id)
         record = collect(workspace, row.id)
         log.info("Ended a run without a runner, run=%s status=%s", row.id, record.status)
     return True

@@ -17,6 +17,8 @@ import json
 import logging
 import math
 import os
+import re
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +26,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from nb2prod.execution.events import TrackingStarted
 from nb2prod.execution.models import RunRecord, RunStatus
@@ -51,6 +54,8 @@ QUIET = {
 _QUIET_HERE = {**QUIET, "MLFLOW_CONFIGURE_LOGGING": "false"}
 # What would lead the notebook's calls away from our MLflow run.
 _MISLEADING = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID")
+
+_PASSWORD = re.compile(r"://[^/@\s]+@")
 
 _STATUS = {RunStatus.SUCCEEDED: "FINISHED", RunStatus.CANCELLED: "KILLED"}
 
@@ -123,12 +128,16 @@ class Tracking:
             if self._thread.is_alive():
                 self._recorder.note("MLflow did not answer; the run is not tracked.")
             return Tracked()
+        tracked = Tracked()
+        # One by one: what MLflow does not take must not cost what it has, nor leave a run open.
+        with self._noting("Not all is known of what MLflow has of this run"):
+            downloads = self._recorder.folder.downloads
+            tracked = read_back(self._client, self.mlflow_run_id, self._record.id, downloads)
         with self._noting("MLflow has not all of this run"):
-            tracked = read_back(self._client, self.mlflow_run_id, self._record.id)
             self._log_rest(notebook, files(), tracked)
+        with self._noting("The MLflow run could not be ended"):
             end_mlflow_runs(self._client, self.mlflow_run_id, self._record.id, status)
-            return tracked
-        return Tracked()
+        return tracked
 
     def _start(self) -> None:
         variables: dict[str, str] = {}
@@ -179,21 +188,23 @@ class Tracking:
         try:
             yield
         except Exception as error:
-            log.warning("MLflow failed, run=%s", self._record.id, exc_info=True)
+            log.debug("MLflow failed, run=%s", self._record.id, exc_info=True)
             first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-            self._recorder.note(f"{what}: {first_line}")
+            # The note is read by all who see the run, and MLflow's messages have its whole URL.
+            self._recorder.note(f"{what}: {_PASSWORD.sub('://', first_line)}")
 
 
-def finish_lost(settings: Settings, mlflow_run_id: str, run_id: str) -> Tracked:
+def finish_lost(settings: Settings, mlflow_run_id: str, run_id: str, downloads: Path) -> Tracked:
     """End the MLflow run of a run whose runner is gone, and read back what it has."""
     if not is_installed():
         return Tracked()
     try:
         client = open_client(settings)
-        tracked = read_back(client, mlflow_run_id, run_id)
+        tracked = read_back(client, mlflow_run_id, run_id, downloads)
         end_mlflow_runs(client, mlflow_run_id, run_id, RunStatus.LOST)
     except Exception:  # as in `Tracking`
-        log.warning("MLflow failed for a lost run, run=%s", run_id, exc_info=True)
+        log.debug("MLflow failed for a lost run, run=%s", run_id, exc_info=True)
+        log.warning("MLflow has not all of a lost run, run=%s", run_id)
         return Tracked()
     return tracked
 
@@ -215,14 +226,20 @@ def open_client(settings: Settings) -> Any:
     return client
 
 
-def read_back(client: Any, mlflow_run_id: str, run_id: str) -> Tracked:
-    """Return what MLflow has of a run of ours and of those that its notebook started."""
+def read_back(client: Any, mlflow_run_id: str, run_id: str, downloads: Path) -> Tracked:
+    """Return what MLflow has of a run of ours and of those that its notebook started.
+
+    Parameters
+    ----------
+    downloads
+        Folder for copies of what a server has; the caller removes it. MLflow's own are left
+        in the system's folder for temporary files for good.
+    """
     metrics: dict[str, float] = {}
     files: dict[str, TrackedFile] = {}
     for run in _all_runs(client, mlflow_run_id, run_id):
-        # NaN and infinity have no place in a database's comparison of numbers.
-        metrics |= {name: value for name, value in run.data.metrics.items() if math.isfinite(value)}
-        for file in [*_artifacts(client, run.info.run_id), *_models(client, run)]:
+        metrics |= {name: value for name, value in run.data.metrics.items() if _is_number(value)}
+        for file in [*_artifacts(client, run, downloads), *_models(client, run, downloads)]:
             files[file.name] = file
     return Tracked(metrics=metrics, files=tuple(files.values()))
 
@@ -263,16 +280,17 @@ def _experiment(client: Any, settings: Settings, record: RunRecord) -> str:
         return str(found.experiment_id)
 
 
-def _artifacts(client: Any, mlflow_run_id: str, folder: str = "") -> Iterator[TrackedFile]:
-    for item in client.list_artifacts(mlflow_run_id, folder or None):
+def _artifacts(client: Any, run: Any, downloads: Path, folder: str = "") -> Iterator[TrackedFile]:
+    for item in client.list_artifacts(run.info.run_id, folder or None):
         if item.is_dir:
-            yield from _artifacts(client, mlflow_run_id, item.path)
+            yield from _artifacts(client, run, downloads, item.path)
         else:
-            path = Path(client.download_artifacts(mlflow_run_id, item.path))
+            target = _copies(run.info.artifact_uri, downloads / run.info.run_id)
+            path = Path(client.download_artifacts(run.info.run_id, item.path, target))
             yield TrackedFile(name=item.path, path=path, is_model=False)
 
 
-def _models(client: Any, run: Any) -> Iterator[TrackedFile]:
+def _models(client: Any, run: Any, downloads: Path) -> Iterator[TrackedFile]:
     # MLflow 3 keeps logged models beside the runs, not among a run's artifacts.
     outputs = getattr(run, "outputs", None)
     for output in getattr(outputs, "model_outputs", None) or ():
@@ -281,13 +299,29 @@ def _models(client: Any, run: Any) -> Iterator[TrackedFile]:
 
         folder = Path(
             download_artifacts(
-                artifact_uri=model.artifact_location, tracking_uri=client.tracking_uri
+                artifact_uri=model.artifact_location,
+                tracking_uri=client.tracking_uri,
+                dst_path=_copies(model.artifact_location, downloads / output.model_id),
             )
         )
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 name = f"models/{model.name}/{path.relative_to(folder).as_posix()}"
                 yield TrackedFile(name=name, path=path, is_model=True)
+
+
+def _copies(uri: str, folder: Path) -> str | None:
+    # What lies on this machine is read where it is.
+    if urlsplit(uri).scheme in {"", "file"}:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(folder)
+
+
+def _is_number(value: float) -> bool:
+    # NaN and infinity have no place in a database's comparison of numbers; MLflow's own keeps
+    # infinity as the largest number that there is (SqlAlchemyStore, sanitize_metric_value).
+    return math.isfinite(value) and abs(value) < sys.float_info.max
 
 
 def _is_among(path: Path, files: tuple[TrackedFile, ...]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Text, cast, func, select, tuple_
@@ -21,6 +22,7 @@ class Comparable:
     pipeline: str
     version: int
     parameters: Mapping[str, Any]
+    created_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,9 +38,11 @@ class Found:
 def find_baselines(connection: Connection, subjects: Sequence[Comparable]) -> dict[str, Found]:
     """Return the baseline of each run that has one, in one query for all.
 
-    It is a succeeded run of a lower version. One with the same parameters goes before one that
+    It is a succeeded run of a lower version that had ended when this one was asked for, so that
+    it stays the same for good. One with the same parameters goes before one that
     agrees in the parameters that both versions have, and that before any other; then the
-    highest version decides, then the newest run.
+    highest version decides, then the newest run. Of several runs of one version with the same
+    parameters it is the first.
     """
     pipelines = {(item.project_id, item.pipeline) for item in subjects}
     candidates: dict[tuple[int, str], list[Any]] = {}
@@ -49,7 +53,7 @@ def find_baselines(connection: Connection, subjects: Sequence[Comparable]) -> di
         lower = [
             row
             for row in candidates.get((subject.project_id, subject.pipeline), ())
-            if row.version < subject.version
+            if row.version < subject.version and row.ended_at <= subject.created_at
         ]
         best = max(lower, key=lambda row: _rank(subject, row), default=None)
         if best is not None:
@@ -77,8 +81,9 @@ def metrics_of(
 
 
 def _candidates(pipelines: set[tuple[int, str]]) -> Any:
-    # Of the many runs of one version with the same parameters only the newest can be chosen.
-    newest = (
+    # One of the many runs of a version with the same parameters is enough. The first is there
+    # for every later run, so that one query serves a whole list of them.
+    first = (
         func.row_number()
         .over(
             partition_by=(
@@ -87,13 +92,13 @@ def _candidates(pipelines: set[tuple[int, str]]) -> Any:
                 runs.c.version,
                 cast(runs.c.parameters, Text),
             ),
-            order_by=(runs.c.ended_at.desc(), runs.c.id),
+            order_by=(runs.c.ended_at.asc(), runs.c.id),
         )
         .label("place")
     )
     columns = ("id", "project_id", "pipeline", "version", "parameters", "ended_at")
     inner = (
-        select(*(runs.c[name] for name in columns), newest)
+        select(*(runs.c[name] for name in columns), first)
         .where(
             runs.c.status == RunStatus.SUCCEEDED.value,
             tuple_(runs.c.project_id, runs.c.pipeline).in_(sorted(pipelines)),

@@ -91,6 +91,7 @@ def cards_of(
             pipeline=row.pipeline,
             version=row.version,
             parameters=row.parameters,
+            created_at=row.created_at,
         )
         for row in rows
     ]

@@ -98,6 +98,7 @@ def _baseline(connection: Connection, row: Row[Any]) -> tuple[Baseline | None, d
         pipeline=row.pipeline,
         version=row.version,
         parameters=row.parameters,
+        created_at=row.created_at,
     )
     found = find_baselines(connection, [subject]).get(row.id)
     if found is None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from nb2prod import __version__
 from nb2prod.errors import (
+    NameInvalid,
     NotAVersion,
     PipelineNotFound,
     PreflightBlocked,
@@ -180,6 +181,8 @@ def confirm(proposal: Proposal) -> Version:
         A finding blocks.
     PromotionRaced
         Others committed again and again meanwhile.
+    NameInvalid
+        A tag of somebody's own stands in the way.
     IdentityMissing, StorageFull, StorageUnusable
         Git could not make the commit; nothing was changed.
     """
@@ -210,7 +213,8 @@ def confirm(proposal: Proposal) -> Version:
                 tag=f"{proposal.pipeline}/v{number}",
                 parent=parent,
             )
-        except PromotionRaced:
+        except PromotionRaced as error:
+            _require_free_tag(repository, reference, error)
             if attempt == RACES_BEFORE_GIVING_UP:
                 raise
             log.info("Promotion raced, trying again reference=%s attempt=%d", reference, attempt)
@@ -369,6 +373,18 @@ def _manifest_path(pipeline: str) -> str:
 
 def _origin(proposal: Proposal) -> str:
     return proposal.manifest.notebook if proposal.manifest else f"{proposal.notebook.name}.ipynb"
+
+
+def _require_free_tag(repository: Repository, reference: Reference, cause: Exception) -> None:
+    # A tag of somebody's own would lose us every race for its name.
+    ours = {entry.tag for entry in _entries(repository, reference.pipeline)}
+    others = {tag.name for tag in repository.tags(reference.pipeline)} - ours
+    for name in (reference.pipeline, f"{reference.pipeline}/v{reference.number}"):
+        if name in others:
+            raise NameInvalid(
+                f"{reference} can't be made: the repository has a tag {name!r} that is no version."
+                " Give the pipeline another name with `--name`, or rename that tag."
+            ) from cause
 
 
 def _name_from(notebook_name: str) -> str:

@@ -37,11 +37,20 @@ class BlobStore:
     ----------
     url
         Any fsspec URL, for instance ``/var/lib/nb2prod/blobs`` or ``s3://bucket/blobs``.
+
+    Raises
+    ------
+    StorageUnusable
+        The URL is of an unknown kind, or of one that needs a package which is not installed.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._files, self._root = fsspec.core.url_to_fs(url)
+        try:
+            self._files, self._root = fsspec.core.url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            scheme = url.partition("://")[0]
+            raise StorageUnusable(f"Blobs can't be kept in {scheme!r}: {error}.") from error
 
     def put_bytes(self, content: bytes) -> Blob:
         """Store a content; one that is stored already is left as it is.

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from nb2prod.errors import StorageFull, StorageUnusable
 
@@ -44,13 +44,14 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._file = _sqlite_file(url)
         try:
+            self._file = _sqlite_file(url)
             if self._file is not None:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
             self.engine = _make_engine(url)
             self._migrate()
-        except (OSError, DatabaseError) as error:
+        # An URL that is none, or that needs a driver which is not installed, too.
+        except (OSError, DatabaseError, ArgumentError, ImportError) as error:
             raise _storage_error(url, error) from error
 
     @contextmanager
@@ -107,7 +108,8 @@ class Database:
                 command.upgrade(config, "head")
         except CommandError as error:
             raise StorageUnusable(
-                f"The database {self.url} was written by a newer nb2prod; update this one."
+                f"The database {_without_password(self.url)} was written by a newer nb2prod;"
+                " update this one."
             ) from error
 
     def _revision(self) -> str | None:
@@ -140,6 +142,14 @@ def _make_engine(url: str) -> Engine:
 
 def _storage_error(url: str, error: Exception) -> StorageFull | StorageUnusable:
     reason = str(getattr(error, "orig", None) or error)
+    url = _without_password(url)
     if "disk is full" in reason or getattr(error, "errno", None) == 28:
         return StorageFull(f"No space is left for the database {url}. Free some space.")
     return StorageUnusable(f"The database {url} can't be used: {reason}.")
+
+
+def _without_password(url: str) -> str:
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "of NB2PROD_DATABASE_URL"

@@ -27,12 +27,12 @@ from nb2prod.errors import (
     StorageFull,
     StorageUnusable,
     ToolMissing,
+    WorkInTheWay,
 )
 
 log = logging.getLogger(__name__)
 
 GIT_TIMEOUT_S = 60
-NO_OBJECT = "0" * 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +119,13 @@ class Repository:
         authors = "%(authorname)%00%(*authorname)"
         answer = self.git("for-each-ref", f"--format={fields}%00{authors}", f"refs/tags/{pattern}")
         found = []
-        for line in answer.splitlines():
+        # Not `splitlines`: a name may have one of the other characters that end a line for Python.
+        for line in answer.split("\n")[:-1]:
             name, object_id, commit, created, author, tagged_author = line.split("\0")
-            found.append(Tag(name, commit or object_id, tagged_author or author, _time(created)))
+            # A tag of a file or folder, as of somebody's key, has no time and is no version.
+            if created:
+                author = tagged_author or author
+                found.append(Tag(name, commit or object_id, author, _time(created)))
         return tuple(found)
 
     def existing(self, objects: Sequence[str]) -> frozenset[str]:
@@ -129,7 +133,7 @@ class Repository:
         if not objects:
             return frozenset()
         lines = "".join(f"{name}\n" for name in objects)
-        answer = self.git("cat-file", "--batch-check=%(objecttype)", stdin=lines).splitlines()
+        answer = self.git("cat-file", "--batch-check=%(objecttype)", stdin=lines).split("\n")[:-1]
         return frozenset(name for name, kind in zip(objects, answer, strict=True) if kind == "blob")
 
     def commit_and_tag(
@@ -165,6 +169,8 @@ class Repository:
         ------
         PromotionRaced
             HEAD moved, or the tag appeared, meanwhile; nothing was changed.
+        WorkInTheWay
+            The folder has edits that are not committed, and that would be lost.
         IdentityMissing
             Git knows no author.
         StorageFull, StorageUnusable
@@ -174,6 +180,7 @@ class Repository:
         # Ours wait for each other, so that the work tree ends as the newest of them; the
         # person's own git commands don't, and are what can still win a race.
         with self._promoting():
+            self._require_no_edits(files, replaces)
             commit = self._commit(files, replaces, message, parent)
             self._publish(commit, parent, tag, self._tag(commit, tag, message), message)
             self._lay_out(files, replaces, parent)
@@ -218,6 +225,29 @@ class Repository:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
+    def _require_no_edits(self, files: Mapping[str, bytes], folder: str) -> None:
+        entries = self.git("status", "--porcelain=v1", "-z", "--no-renames", "--", folder)
+        states = {entry[3:]: entry[:2] for entry in entries.split("\0") if entry}
+        # What git does not know yet is in the way only where it would be overwritten; ignored
+        # files are not listed at all.
+        unknown = {path for path in files if (self.root / path).exists()} - self._tracked(folder)
+        edited = {path for path, state in states.items() if state != "??"} | unknown
+        lost = sorted(path for path in edited if not self._holds(path, files))
+        if lost:
+            raise WorkInTheWay(
+                f"{lost[0]} has edits that are not committed, and a new version would overwrite"
+                f" them. Commit or discard them (`git restore --staged --worktree {folder}`),"
+                " then promote again.",
+                paths=lost,
+            )
+
+    def _tracked(self, folder: str) -> set[str]:
+        return set(self.git("ls-files", "-z", "--", folder).split("\0"))
+
+    def _holds(self, path: str, files: Mapping[str, bytes]) -> bool:
+        file = self.root / path
+        return file.is_file() and file.read_bytes() == files.get(path)
+
     def _commit(
         self, files: Mapping[str, bytes], replaces: str, message: str, parent: str | None
     ) -> str:
@@ -254,8 +284,10 @@ class Repository:
         self, commit: str, parent: str | None, tag: str, tag_object: str, message: str
     ) -> None:
         first_line = message.splitlines()[0]
+        # Of zeros: there must be none yet. As long as the repository's ids, 40 or 64 digits.
+        former = parent or "0" * len(commit)
         transaction = (
-            f"start\nupdate HEAD {commit} {parent or NO_OBJECT}\n"
+            f"start\nupdate HEAD {commit} {former}\n"
             f"create refs/tags/{tag} {tag_object}\nprepare\ncommit\n"
         )
         answer = self._try(

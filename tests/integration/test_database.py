@@ -123,3 +123,13 @@ def test_times_come_back_as_utc_whatever_zone_they_had(workspace: Workspace) -> 
 def test_times_without_a_zone_are_refused(workspace: Workspace) -> None:
     with pytest.raises(Exception, match="without a time zone"):
         add_project(workspace.database, "p", created_at=NOW.replace(tzinfo=None))
+
+
+@pytest.mark.parametrize(
+    "url", ["no address", "nosuch://ada:hunter2@host/x", "postgresql+nosuch://ada:hunter2@host/x"]
+)
+def test_database_that_can_not_be_reached_is_said_without_its_password(url: str) -> None:
+    with pytest.raises(StorageUnusable, match="can't be used") as caught:
+        Database(url)
+
+    assert "hunter2" not in caught.value.message

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -302,3 +303,42 @@ def test_rich_output_is_kept_as_a_front_end_would_show_it(bench: Bench) -> None:
     assert widgets["state"][model]["state"]["outputs"][0]["text"] == "inside\n"
     assert [output["data"]["text/plain"] for output in many] == [str(i) for i in range(3000)]
     nbformat.validate(notebook)
+
+
+def test_messages_that_are_not_as_usual_do_not_end_the_run(bench: Bench) -> None:
+    record = bench.run(
+        code(
+            "from comm import create_comm\n"
+            "for data in ({'state': 'ready'}, ['state'], {}): create_comm('mine', data=data)\n"
+            "handle = display('old', display_id=5)"
+        ),
+        code("display('new', display_id=5, update=True)\nprint('end')"),
+        name="unusual",
+    )
+
+    assert statuses(record) == [CellStatus.SUCCEEDED] * 2
+    assert bench.printed(record) == "'new'end\n"
+
+
+def test_executed_notebook_goes_where_a_link_leads(bench: Bench, tmp_path: Path) -> None:
+    link, target = tmp_path / "link.ipynb", tmp_path / "target.ipynb"
+    link.symlink_to(target)
+
+    record = bench.run(code("1"), name="through", options=RunOptions(output_path=link))
+
+    assert link.is_symlink()
+    assert read(target) == bench.executed(record)
+
+
+def test_executed_notebook_goes_into_a_pipe_and_does_not_replace_it(
+    bench: Bench, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(pipe.read_bytes)
+        record = bench.run(code("1"), name="piped", options=RunOptions(output_path=pipe))
+
+        assert json.loads(written.result(10)) == bench.executed(record)
+    assert pipe.is_fifo()

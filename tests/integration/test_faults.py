@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -362,6 +363,7 @@ def test_killed_runner_leaves_a_lost_run_with_its_outputs_and_no_process(bench: 
     time.sleep(0.5)  # the kernel is to be within its native sleep
     found = processes_of(running.id)
     assert len(found) == 2
+    (sockets,) = Path(tempfile.gettempdir()).glob(f"nb2prod-{running.id}-*")
 
     runner.kill()
     runner.wait()
@@ -371,6 +373,7 @@ def test_killed_runner_leaves_a_lost_run_with_its_outputs_and_no_process(bench: 
 
     assert ended == (running.id,)
     assert not any(map(is_alive, found))
+    assert not sockets.exists()
     record = get_run(bench.workspace, running.id, person="ada")
     assert record.status is RunStatus.LOST
     assert record.reason.endswith("Cell 2 was running.")

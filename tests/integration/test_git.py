@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nb2prod.errors import IdentityMissing, PromotionRaced, RepositoryNotFound
+from nb2prod.errors import IdentityMissing, PromotionRaced, RepositoryNotFound, WorkInTheWay
 from nb2prod.store.git import Repository
 
 
@@ -165,3 +165,63 @@ def test_repository_in_a_worktree_is_one_of_its_own(repository: Repository, tmp_
 
     assert repository.head() == first
     assert {tag.name for tag in repository.tags()} == {"train/v1", "train/v2"}
+
+
+def test_commit_and_tag_in_a_repository_of_longer_ids_works(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", "--object-format=sha256", str(tmp_path)], check=True)
+    repository = Repository(tmp_path)
+
+    first = promote(repository, 1, None)
+
+    second = promote(repository, 2, first, "y")
+
+    assert len(first) == 64
+    assert repository.head() == second
+
+
+def test_tags_passes_over_a_tag_of_a_file_and_reads_any_author(repository: Repository) -> None:
+    promote(repository, 1, None)
+    key = repository.git("hash-object", "-w", "--stdin", stdin="a key").strip()
+    repository.git("tag", "keys/v1", key)
+    author = ("-c", "user.name=A\u2028\x85B")
+    repository.git(*author, "commit", "-q", "--allow-empty", "-m", "x")
+    repository.git("tag", "odd/v1")
+
+    assert {tag.name: tag.author for tag in repository.tags()} == {
+        "odd/v1": "A\u2028\x85B",
+        "train/v1": "Ada",
+    }
+
+
+@pytest.mark.parametrize("kind", ["edited", "staged", "unknown", "deleted"])
+def test_commit_and_tag_over_uncommitted_edits_is_refused_and_keeps_them(
+    repository: Repository, kind: str
+) -> None:
+    first = promote(repository, 1, None) if kind != "unknown" else None
+    file = repository.root / "pipelines/train/train.py"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if kind == "deleted":
+        file.unlink()
+    else:
+        file.write_text("precious")
+    if kind == "staged":
+        repository.git("add", "pipelines")
+
+    with pytest.raises(WorkInTheWay, match=r"train\.py has edits"):
+        promote(repository, 2, first, "changed")
+
+    assert repository.head() == first
+    assert (file.read_text() if file.exists() else None) == (
+        None if kind == "deleted" else "precious"
+    )
+
+
+def test_commit_and_tag_beside_unknown_files_keeps_them(repository: Repository) -> None:
+    first = promote(repository, 1, None)
+    file = repository.root / "pipelines/train/notes.txt"
+    file.write_text("mine")
+
+    promote(repository, 2, first, "changed")
+
+    assert file.read_text() == "mine"
+    assert repository.list_files("train/v2", "pipelines/train") == ("pipelines/train/train.py",)

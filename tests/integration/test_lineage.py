@@ -144,19 +144,20 @@ def test_database_counts_as_written_only_if_it_changed(bench: Bench) -> None:
     import contextlib
     import sqlite3
 
-    for name in ("asked.db", "filled.db"):
+    for name in ("asked.db", "by-uri.db", "filled.db"):
         with contextlib.closing(sqlite3.connect(bench.repository.root / name)) as database:
             database.execute("CREATE TABLE seats (n)")
     record = bench.run(
         code(
             "import sqlite3\nsqlite3.connect('asked.db').execute('SELECT * FROM seats')\n"
             "filled = sqlite3.connect('filled.db')\n"
-            "filled.execute('INSERT INTO seats VALUES (1)')\nfilled.commit()"
+            "filled.execute('INSERT INTO seats VALUES (1)')\nfilled.commit()\n"
+            "sqlite3.connect('file:by-uri.db?mode=ro', uri=True).execute('SELECT * FROM seats')"
         ),
         name="database",
     )
 
-    assert uses(record) == {"asked.db": "read", "filled.db": "written"}
+    assert uses(record) == {"asked.db": "read", "by-uri.db": "read", "filled.db": "written"}
 
 
 def test_probe_leaves_nothing_in_the_notebook(bench: Bench) -> None:

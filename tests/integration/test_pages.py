@@ -444,7 +444,7 @@ JFK_3 = {"market": "JFK", "alpha": 0.1, "epochs": 5}
         pytest.param([(1, JFK, "failed"), (1, JFK, "lost")], (2, JFK), None, id="unsuccessful"),
         pytest.param([(1, JFK, "succeeded")], (2, JFK), (0, True), id="same"),
         pytest.param(
-            [(1, JFK, "succeeded"), (1, JFK, "succeeded")], (2, JFK), (1, True), id="newest"
+            [(1, JFK, "succeeded"), (1, JFK, "succeeded")], (2, JFK), (0, True), id="first"
         ),
         pytest.param(
             [(2, JFK, "succeeded"), (1, JFK, "succeeded")], (3, JFK), (0, True), id="highest"
@@ -490,6 +490,16 @@ def test_get_page_compares_with_the_fitting_earlier_run(
 
     found = baseline and (baseline.run_id, baseline.version, baseline.has_same_parameters)
     assert found == (expected and (records[expected[0]].id, earlier[expected[0]][0], expected[1]))
+
+
+def test_get_page_is_not_compared_with_a_run_that_came_later(
+    workspace: Workspace, project: Project
+) -> None:
+    mine = finished_run(workspace, project, report(), version=2, parameters=JFK)
+    finished_run(workspace, project, report(), version=1, parameters=JFK)
+    catch_up(workspace)
+
+    assert get_page(workspace, mine.id, person="ada").baseline is None
 
 
 def test_get_page_gives_the_change_of_each_metric(workspace: Workspace, project: Project) -> None:

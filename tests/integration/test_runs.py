@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -14,6 +15,7 @@ from nb2prod.execution.collect import collect
 from nb2prod.execution.events import CellEnded, CellStarted, ResultsKept, RunEnded, RunStarted
 from nb2prod.execution.models import CellStatus, RunStatus
 from nb2prod.execution.recorder import Recorder, now, run_folder, write_json
+from nb2prod.execution.run import run_version
 from nb2prod.execution.runs import create_run, get_run, list_runs, reconcile, start_run
 from nb2prod.registry.models import Version
 from nb2prod.store.schema import metrics, runs
@@ -179,3 +181,21 @@ def test_collecting_twice_gives_the_same_record_once(bench: Bench, version: Vers
 
     assert collect(bench.workspace, run_id) == first
     assert get_run(bench.workspace, run_id, person="ada") == first
+
+
+def test_run_that_counts_as_lost_before_it_begins_does_not_begin(
+    bench: Bench, version: Version, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def create_and_sleep(*arguments: Any, **named: Any) -> str:
+        run_id = create_run(*arguments, **named)
+        with bench.workspace.database.write() as connection:
+            connection.execute(update(runs).values(created_at=now() - timedelta(minutes=2)))
+        assert reconcile(bench.workspace) == (run_id,)
+        return run_id
+
+    monkeypatch.setattr("nb2prod.execution.run.create_run", create_and_sleep)
+
+    record = run_version(bench.workspace, bench.project, version, {})
+
+    assert record.status is RunStatus.LOST
+    assert not run_folder(bench.workspace, record.id).events.exists()

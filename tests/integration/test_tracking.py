@@ -179,3 +179,35 @@ def test_starting_to_track_imports_nothing_before_it_is_needed() -> None:
         check=True,
     )
     assert done.stdout.strip() == "False"
+
+
+def test_what_mlflow_does_not_take_costs_no_metrics(bench: Bench, client: Any) -> None:
+    record = bench.run(
+        code(
+            "import mlflow\nmlflow.log_metric('early', 1)\n"
+            "mlflow.log_metric('endless', float('inf'))\nrun = mlflow.active_run()\n"
+            "mlflow.end_run()\nmlflow.MlflowClient().delete_run(run.info.run_id)"
+        ),
+        name="deletes",
+    )
+
+    assert record.status is RunStatus.SUCCEEDED
+    assert record.metrics == {"early": 1.0}
+    log = bench.workspace.blobs.get(record.sources["log"]).decode()
+    assert "nb2prod: The MLflow run could not be ended" in log
+
+
+def test_rest_that_can_not_be_logged_leaves_no_mlflow_run_open(
+    bench: Bench, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("no space at http://ada:hunter2@host/x")
+
+    monkeypatch.setattr(tracking.Tracking, "_log_rest", fail)
+
+    record = bench.run(code("import mlflow\nmlflow.log_metric('early', 1)"), name="rest")
+
+    assert record.metrics == {"early": 1.0}
+    assert client.get_run(record.mlflow_run_id).info.status == "FINISHED"
+    log = bench.workspace.blobs.get(record.sources["log"]).decode()
+    assert "no space at http://host/x" in log

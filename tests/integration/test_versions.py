@@ -335,3 +335,16 @@ def test_compare_versions_shows_script_and_parameters(repository: Repository) ->
     assert {change.name for change in difference.parameters} == {"market", "alpha", "epochs"}
     assert difference.packages == ()
     assert compare_versions(first, first).is_empty
+
+
+@pytest.mark.parametrize("tag", ["train", "train/v1"])
+def test_promote_against_a_tag_of_somebodys_own_says_what_to_do(
+    repository: Repository, tag: str
+) -> None:
+    repository.git("commit", "-q", "--allow-empty", "-m", "x")
+    repository.git("tag", tag)
+
+    with pytest.raises(NameInvalid, match=f"tag '{tag}' that is no version.*--name"):
+        promote(repository)
+
+    assert str(promote(repository, name="seats").reference) == "seats@v1"

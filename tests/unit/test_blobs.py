@@ -68,3 +68,10 @@ def test_put_where_nothing_can_be_written_is_a_sentence(tmp_path: Path) -> None:
 def test_get_of_what_is_not_stored_is_not_found(store: BlobStore, sha256: str) -> None:
     with pytest.raises(BlobNotFound):
         store.get(sha256)
+
+
+def test_store_of_an_unknown_kind_is_refused_without_its_password() -> None:
+    with pytest.raises(StorageUnusable, match="'nosuch'") as caught:
+        BlobStore("nosuch://ada:hunter2@host/blobs")
+
+    assert "hunter2" not in caught.value.message

@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from nb2prod_kernels import probe
 
 from nb2prod.execution.artifacts import distinct, kind_of, media_type_of
 from nb2prod.execution.cancellation import Cancellation
 from nb2prod.execution.lineage import Lineage
 from nb2prod.execution.models import Artifact, ArtifactKind, RunRecord, RunStatus
 from nb2prod.execution.papermill_io import Origin
+from nb2prod.execution.processes import make_socket_folder, remove_socket_folders
 from nb2prod.execution.record_json import record_from_json, record_to_json
 from nb2prod.execution.recorder import now
 from nb2prod.execution.runner import last_heading
+from nb2prod.execution.tracking import read_back
 from nb2prod.registry.models import Reference
 
 
@@ -224,3 +229,69 @@ def test_half_a_line_of_the_journal_waits_for_its_end(journal: Journal) -> None:
     journal.path.write_text(whole)
 
     assert [use.path for use in journal.lineage.look()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"], ids=["too long", "with a NUL"])
+def test_name_that_no_file_can_have_is_left_out(journal: Journal, name: str) -> None:
+    (journal.root / "a.txt").write_text("x")
+    journal.tell(str(journal.root / name), "r")
+    journal.tell(str(journal.root / name), "w")
+    journal.tell(str(journal.root / "a.txt"), "r")
+
+    assert [use.path for use in journal.lineage.look()] == ["a.txt"]
+    assert [use.path for use in journal.lineage.settle()] == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("file:data/a%20b.db?mode=ro", "data/a b.db"),
+        ("file:///srv/a.db#x", "/srv/a.db"),
+        ("file://localhost/srv/a.db", "/srv/a.db"),
+        ("a.db", "a.db"),
+        (b"file:a.db", b"file:a.db"),
+    ],
+)
+def test_database_by_an_uri_is_the_file_that_it_names(name: object, path: object) -> None:
+    assert probe._database(name) == path
+
+
+def test_socket_folders_of_a_run_are_removed_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (make_socket_folder("abc") / "kernel.json").write_text("key")
+    other = make_socket_folder("def")
+
+    remove_socket_folders("abc")
+    remove_socket_folders("abc")
+
+    assert list(tmp_path.glob("nb2prod-*")) == [other]
+    assert other.stat().st_mode & 0o777 == 0o700
+
+
+class ServerClient:
+    """Plays MLflow's client of a server, which copies what it is asked for."""
+
+    def get_run(self, run_id: str) -> Any:
+        info = SimpleNamespace(
+            run_id=run_id, experiment_id="1", artifact_uri=f"mlflow-artifacts:/1/{run_id}"
+        )
+        return SimpleNamespace(info=info, data=SimpleNamespace(metrics={}), outputs=None)
+
+    def search_runs(self, _experiments: list[str], *, filter_string: str) -> list[Any]:
+        return []
+
+    def list_artifacts(self, _run_id: str, _path: str | None) -> list[Any]:
+        return [SimpleNamespace(path="a.txt", is_dir=False)]
+
+    def download_artifacts(self, _run_id: str, path: str, dst_path: str | None = None) -> str:
+        file = Path(dst_path or tempfile.mkdtemp()) / path
+        file.write_text("x")
+        return str(file)
+
+
+def test_copies_of_what_a_server_has_lie_in_the_runs_folder(tmp_path: Path) -> None:
+    (file,) = read_back(ServerClient(), "m", "r", tmp_path / "downloads").files
+
+    assert file.path == tmp_path / "downloads" / "m" / "a.txt"

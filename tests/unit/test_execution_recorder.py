@@ -47,9 +47,10 @@ def test_log_that_is_not_there_has_no_events(folder: RunFolder) -> None:
     assert list(read_events(folder.events)) == []
 
 
-def test_listener_that_fails_does_not_end_the_run(folder: RunFolder) -> None:
+@pytest.mark.parametrize("error", [RuntimeError("broken pipe"), SystemExit(1)], ids=repr)
+def test_listener_that_fails_does_not_end_the_run(folder: RunFolder, error: BaseException) -> None:
     def fail(_event: Event) -> None:
-        raise RuntimeError("broken pipe")
+        raise error
 
     with Recorder(folder, fail) as recorder:
         recorder.note("a")
