@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from nb2prod.cli.output import console, styled_status
+from nb2prod.cli.output import console, duration, styled_status
 from nb2prod.cli.progress import ProgressPrinter
 from nb2prod.errors import InvalidInput, PreflightBlocked, StorageUnusable
 from nb2prod.registry.models import Version
@@ -124,4 +124,6 @@ def _run_once(workspace: Workspace, project: Project, version: Version) -> None:
             workspace, project, version, {}, options=options, listener=printer.show
         )
     catch_up(workspace)
-    console.print(f"{record.reference}: {styled_status(record.status)} {record.reason}")
+    console.print(
+        f"{record.reference}: {styled_status(record.status)} in {duration(record.duration_s)}"
+    )

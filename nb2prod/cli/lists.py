@@ -269,6 +269,7 @@ def _print_run(record: RunRecord) -> None:
     if record.machine is not None:
         machine = record.machine
         facts.append(("machine", f"Python {machine.python}, {machine.platform}, {machine.cpu}"))
+    facts += [("to know", note) for note in record.notes]
     facts += [(f"-p {name}", repr(value)) for name, value in record.parameters.items()]
     facts += [(name, number(value)) for name, value in sorted(record.metrics.items())]
     facts += [

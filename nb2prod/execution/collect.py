@@ -70,6 +70,7 @@ def collect(workspace: Workspace, run_id: str) -> RunRecord:
             "log": _stored(workspace, history.log),
         },
         mlflow_run_id=history.mlflow_run_id,
+        notes=history.notes,
     )
     with workspace.database.write() as connection:
         if not _finish(connection, record):

@@ -17,6 +17,7 @@ from nb2prod.errors import Conflict, KernelUnavailable
 from nb2prod.execution import tracking
 from nb2prod.execution.artifacts import MAX_ARTIFACT_BYTES, distinct, keep_tracked, keep_written
 from nb2prod.execution.cancellation import Cancellation, cancelled_by_signals
+from nb2prod.execution.circumstances import code_note, environment_note
 from nb2prod.execution.collect import collect, read_history
 from nb2prod.execution.events import FilesSeen, FilesSettled, ResultsKept, RunEnded, RunStarted
 from nb2prod.execution.lineage import Lineage
@@ -127,6 +128,7 @@ class _Execution:
         )
         if self._tracking is not None:
             self._tracking.start()
+        self._hashing.submit(self._compare_environment, kernel_name)
         failure: Exception | None = None
         try:
             _run(runner.run(self._roots(), is_tracked=self._tracking is not None))
@@ -151,6 +153,7 @@ class _Execution:
         files = self._lineage.settle()
         is_complete = self._lineage.machine is not None and not self._has_lost_sight
         self._recorder.append(FilesSettled(at=now(), files=files, is_complete=is_complete))
+        self._note(code_note(self._session.version, files))
         history = read_history(self._recorder.folder)
         executed = self._recorder.folder.executed
         write_json(executed, history.notebook)
@@ -163,6 +166,17 @@ class _Execution:
         )
         shutil.rmtree(self._recorder.folder.downloads, ignore_errors=True)
         self._recorder.append(ResultsKept(at=now(), metrics=tracked.metrics, artifacts=artifacts))
+
+    def _compare_environment(self, kernel_name: str) -> None:
+        try:
+            self._note(environment_note(kernel_name, self._session.version.lock))
+        except Exception as error:
+            log.exception("The environment was not compared, run=%s", self._session.record.id)
+            self._note(f"The environment could not be compared with the lock: {error}")
+
+    def _note(self, sentence: str) -> None:
+        if sentence:
+            self._recorder.note(sentence)
 
     def _written(self, files: tuple[FileUse, ...]) -> dict[str, Path]:
         return {

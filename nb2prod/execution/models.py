@@ -151,6 +151,9 @@ class RunRecord:
         False where the kernel could not tell which files it opened.
     mlflow_run_id
         `None` where MLflow is not installed.
+    notes
+        Sentences that a reader should know and that don't change the status: another
+        environment than the lock's, code that is not as committed, a metric that is no number.
     """
 
     id: str
@@ -177,6 +180,7 @@ class RunRecord:
     artifacts: tuple[Artifact, ...] = ()
     sources: dict[str, str] = field(default_factory=dict)
     mlflow_run_id: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def duration_s(self) -> float | None:

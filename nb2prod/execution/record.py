@@ -80,6 +80,7 @@ class History:
     mlflow_run_id: str | None
     notebook: dict[str, Any]
     log: str
+    notes: tuple[str, ...]
     kernel_name: str | None
 
 
@@ -108,6 +109,7 @@ class _State:
     widgets: dict[str, dict[str, Any]] = field(default_factory=dict)
     buffers: dict[str, dict[str, Any]] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     files: dict[str, FileUse] = field(default_factory=dict)
     is_lineage_complete: bool = False
     start: RunStarted | None = None
@@ -142,6 +144,7 @@ class _State:
                 self._take_files(event)
             case Noted():
                 self.log.append(f"nb2prod: {event.text}\n")
+                self.notes.append(event.text)
             case RunStarted():
                 self.start = event
             case KernelStarted():
@@ -176,6 +179,7 @@ class _State:
             mlflow_run_id=self.mlflow_run_id,
             notebook=self._notebook(status, reason, cells, started_at),
             log="".join(self.log),
+            notes=tuple(self.notes),
             kernel_name=None if self.kernel is None else self.kernel.kernel_name,
         )
 

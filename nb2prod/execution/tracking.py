@@ -71,9 +71,10 @@ class TrackedFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Tracked:
-    """What MLflow has of a run."""
+    """What MLflow has of a run; ``odd_metrics`` are the names of those that are NaN or infinite."""
 
     metrics: dict[str, float] = field(default_factory=dict)
+    odd_metrics: tuple[str, ...] = ()
     files: tuple[TrackedFile, ...] = ()
 
 
@@ -133,6 +134,8 @@ class Tracking:
         with self._noting("Not all is known of what MLflow has of this run"):
             downloads = self._recorder.folder.downloads
             tracked = read_back(self._client, self.mlflow_run_id, self._record.id, downloads)
+        for name in tracked.odd_metrics:
+            self._recorder.note(f"The metric {name} is no finite number; only MLflow has it.")
         with self._noting("MLflow has not all of this run"):
             self._log_rest(notebook, files(), tracked)
         with self._noting("The MLflow run could not be ended"):
@@ -236,12 +239,18 @@ def read_back(client: Any, mlflow_run_id: str, run_id: str, downloads: Path) -> 
         in the system's folder for temporary files for good.
     """
     metrics: dict[str, float] = {}
+    odd: set[str] = set()
     files: dict[str, TrackedFile] = {}
     for run in _all_runs(client, mlflow_run_id, run_id):
         metrics |= {name: value for name, value in run.data.metrics.items() if _is_number(value)}
+        odd |= {name for name, value in run.data.metrics.items() if not _is_number(value)}
         for file in [*_artifacts(client, run, downloads), *_models(client, run, downloads)]:
             files[file.name] = file
-    return Tracked(metrics=metrics, files=tuple(files.values()))
+    return Tracked(
+        metrics=metrics,
+        odd_metrics=tuple(sorted(odd - metrics.keys())),
+        files=tuple(files.values()),
+    )
 
 
 def end_mlflow_runs(client: Any, mlflow_run_id: str, run_id: str, status: RunStatus) -> None:

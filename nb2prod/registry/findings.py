@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 
 from nb2prod.export.findings import FindingKind
@@ -19,9 +19,14 @@ FINDINGS: Mapping[str, FindingKind] = MappingProxyType(
         ),
         "environment-local-package": FindingKind(
             severity=Severity.NOTE,
-            summary="A package was installed from a local folder, so the lock can't bring back"
+            summary="A package that the notebook imports was installed from a local folder, so the lock can't bring back"
             " the same code.",
-            way_out="Install it from a release, if the notebook uses it.",
+            way_out="Install it from a release.",
+        ),
+        "head-detached": FindingKind(
+            severity=Severity.WARNING,
+            summary="The repository's HEAD is on no branch.",
+            way_out="Go to a branch first, as in `git switch main`.",
         ),
         "pipeline-of-another-notebook": FindingKind(
             severity=Severity.WARNING,
@@ -32,29 +37,44 @@ FINDINGS: Mapping[str, FindingKind] = MappingProxyType(
 )
 
 
-def environment_findings(environment: ObservedEnvironment) -> Iterator[Finding]:
-    """Say how far the environment lock can be trusted."""
+def environment_findings(
+    environment: ObservedEnvironment, dependencies: Collection[str]
+) -> Iterator[Finding]:
+    """Say how far the environment lock can be trusted.
+
+    Parameters
+    ----------
+    dependencies
+        The distributions that the notebook imports.
+    """
     yield _finding(
         "environment-observed",
         f"The environment lock lists what is installed for Python {environment.lock.python}"
         " now; nothing declares it.",
     )
-    if environment.local:
+    local = sorted(set(environment.local) & set(dependencies))
+    if local:
         yield _finding(
             "environment-local-package",
             f"Installed from a local folder, so that the lock can't bring back the same code:"
-            f" {', '.join(environment.local)}.",
+            f" {', '.join(local)}.",
         )
 
 
-def origin_findings(notebook: str, former: Version | None) -> Iterator[Finding]:
-    """Warn of two notebooks that share one pipeline's name.
+def origin_findings(
+    notebook: str, former: Version | None, *, is_detached: bool
+) -> Iterator[Finding]:
+    """Warn of two notebooks that share one pipeline's name, and of a commit on no branch.
 
     Parameters
     ----------
     notebook
         Path of the notebook, relative to the repository's root, with ``/``.
+    is_detached
+        Whether the repository's HEAD is on no branch.
     """
+    if is_detached:
+        yield _finding("head-detached", "HEAD is on no branch: only the tag will keep the commit.")
     if former is not None and former.manifest.notebook != notebook:
         yield _finding(
             "pipeline-of-another-notebook",

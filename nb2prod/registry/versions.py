@@ -24,6 +24,7 @@ from nb2prod.errors import (
     PromotionRaced,
     VersionNotFound,
 )
+from nb2prod.export.dependencies import direct_dependencies, imported_modules
 from nb2prod.export.models import Finding, Severity
 from nb2prod.export.preflight import preflight
 from nb2prod.export.script import extract_assets, from_script, to_script
@@ -137,13 +138,18 @@ def propose(notebook_path: Path, *, name: str | None = None) -> Proposal:
     pipeline = check_pipeline_name(name) if name else _name_from(notebook.name)
     relative = notebook_path.resolve().relative_to(repository.root.resolve())
     former = _newest(repository, pipeline)
-    findings = [*preflight(notebook), *origin_findings(relative.as_posix(), former)]
+    findings = [
+        *preflight(notebook),
+        *origin_findings(relative.as_posix(), former, is_detached=repository.is_detached()),
+    ]
     blocked = any(finding.severity is Severity.BLOCKING for finding in findings)
     files: dict[str, bytes] = {}
     manifest = None
     if not blocked:
         environment = observe_environment(notebook.kernel_name)
-        findings += environment_findings(environment)
+        imported = imported_modules(cell.source for cell in notebook.code_cells)
+        dependencies = direct_dependencies(imported, environment.distributions)
+        findings += environment_findings(environment, dependencies)
         manifest = _manifest(notebook, relative, environment.lock)
         plain, assets = extract_assets(notebook)
         script = to_script(

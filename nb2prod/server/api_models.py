@@ -133,6 +133,7 @@ class RunBody(_FromDomain):
     metrics: dict[str, float | None]
     artifacts: list[ArtifactBody]
     sources: dict[str, str]
+    notes: list[str]
     mlflow_run_id: str | None
 
 

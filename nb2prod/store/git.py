@@ -98,6 +98,10 @@ class Repository:
         answer = self._try("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
         return answer.stdout.strip() or None
 
+    def is_detached(self) -> bool:
+        """Tell whether HEAD is on no branch."""
+        return self._try("symbolic-ref", "--quiet", "HEAD").returncode != 0
+
     def read_file(self, revision: str, path: str) -> bytes | None:
         """Return a file's content at a revision; `None` where it isn't there.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -45,6 +46,11 @@ def nb2prod(*arguments: str, stdin: str | None = None) -> subprocess.CompletedPr
         timeout=120,
         check=False,
     )
+
+
+def hear_interrupts() -> None:
+    """Let Ctrl-C act as it does in a terminal."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def answer_of(*arguments: str) -> Any:
@@ -158,6 +164,52 @@ def test_run_writes_the_executed_notebook_where_asked(repository: Repository) ->
     assert "JFK-DL 240" in json.dumps(executed["cells"])
 
 
+def test_run_whose_reader_leaves_goes_on_to_its_end(repository: Repository) -> None:
+    write_notebook(
+        repository.root / "loud.ipynb",
+        parameters("n = 1"),
+        code("import time\nfor line in range(300):\n    print('line', line * n, flush=True)"),
+        code("time.sleep(1)\nprint('the end')"),
+    )
+    assert nb2prod("promote", "loud.ipynb", "--yes").returncode == 0
+
+    shell = f"{' '.join(COMMAND)} run loud | head -n 3"
+    subprocess.run(["bash", "-c", shell], check=True, capture_output=True, timeout=120)
+
+    (record,) = answer_of("runs", "loud")
+    assert (record["status"], record["reason"]) == ("succeeded", "")
+
+
+def test_run_in_another_environment_and_with_other_code_says_so(repository: Repository) -> None:
+    (repository.root / "helper.py").write_text("VALUE = 1\n")
+    repository.git("add", "helper.py")
+    repository.git("commit", "--quiet", "--message", "Add a helper")
+    write_notebook(
+        repository.root / "uses.ipynb",
+        parameters("n = 1"),
+        code("import helper\nprint(helper.VALUE * n)"),
+    )
+    assert nb2prod("promote", "uses.ipynb", "--yes").returncode == 0
+    assert nb2prod("run", "uses").returncode == 0
+    (first,) = answer_of("runs", "uses")
+    assert first["notes"] == []
+
+    (repository.root / "helper.py").write_text("VALUE = 22\n")
+    lock = repository.root / "pipelines/uses/requirements.lock"
+    lock.write_text(re.sub(r"(?m)^papermill==.*$", "papermill==0.1", lock.read_text()))
+    repository.git("add", "pipelines")
+    repository.git("commit", "--quiet", "--message", "As if it had been promoted elsewhere")
+    repository.git("tag", "uses/v2")
+    ran = nb2prod("run", "uses@v2")
+
+    assert ran.returncode == 0, ran.stderr
+    assert "papermill 0.1 →" in ran.stdout
+    second = answer_of("runs", "uses")[0]
+    environment, code_of_project = sorted(second["notes"], reverse=True)
+    assert environment.startswith("The environment is not that of the version's lock: papermill")
+    assert code_of_project.endswith("helper.py.")
+
+
 def test_run_that_is_interrupted_is_cancelled_and_leaves_no_kernel(repository: Repository) -> None:
     write_notebook(
         repository.root / "slow.ipynb",
@@ -165,14 +217,21 @@ def test_run_that_is_interrupted_is_cancelled_and_leaves_no_kernel(repository: R
         code("import os, time\nprint('pid', os.getpid(), flush=True)\ntime.sleep(600)"),
     )
     assert nb2prod("promote", "slow.ipynb", "--yes").returncode == 0
-    process = subprocess.Popen(
-        [*COMMAND, "run", "slow"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    pid = next(int(line.split()[-1]) for line in process.stdout if "pid" in line)
-
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    with subprocess.Popen(
+        [*COMMAND, "run", "slow"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell starts background jobs deaf to Ctrl-C, and these tests may be one.
+        preexec_fn=hear_interrupts,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            pid = next(int(line.split()[-1]) for line in process.stdout if "pid" in line)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
 
     assert process.returncode == 1
     assert "cancelled" in errors

@@ -171,13 +171,12 @@ def test_promotion_cut_off_before_the_tag_leaves_nothing(
     def die(*_: object) -> None:
         raise Killed
 
-    monkeypatch.setattr(Repository, "_publish", die)
-    with pytest.raises(Killed):
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Repository, "_publish", die)
         confirm(proposal)
 
     assert repository.head() is None
     assert list_versions(repository.root) == ()
-    monkeypatch.undo()
     assert confirm(proposal).number == 1
 
 
@@ -348,3 +347,22 @@ def test_promote_against_a_tag_of_somebodys_own_says_what_to_do(
         promote(repository)
 
     assert str(promote(repository, name="seats").reference) == "seats@v1"
+
+
+def test_promotion_on_no_branch_is_warned_of(repository: Repository) -> None:
+    promote(repository)
+    repository.git("checkout", "--quiet", "--detach")
+    path = write_notebook(repository.root / "train.ipynb", *changed("detached"))
+
+    assert "head-detached" in [finding.code for finding in propose(path).findings]
+
+
+def test_local_package_is_noted_only_where_the_notebook_imports_it(
+    repository: Repository,
+) -> None:
+    plain = write_notebook(repository.root / "plain.ipynb", *TRAIN)
+    using = write_notebook(repository.root / "using.ipynb", *TRAIN[:2], code("import nb2prod"))
+
+    codes = [{finding.code for finding in propose(path).findings} for path in (plain, using)]
+
+    assert ["environment-local-package" in found for found in codes] == [False, True]
