@@ -19,8 +19,8 @@ FINDINGS: Mapping[str, FindingKind] = MappingProxyType(
         ),
         "environment-local-package": FindingKind(
             severity=Severity.NOTE,
-            summary="A package that the notebook imports was installed from a local folder, so the lock can't bring back"
-            " the same code.",
+            summary="A package that the notebook imports was installed from a local folder, so"
+            " the lock can't bring back the same code.",
             way_out="Install it from a release.",
         ),
         "head-detached": FindingKind(
@@ -45,14 +45,18 @@ def environment_findings(
     Parameters
     ----------
     dependencies
-        The distributions that the notebook imports.
+        The distributions, or modules, that the notebook imports.
     """
     yield _finding(
         "environment-observed",
         f"The environment lock lists what is installed for Python {environment.lock.python}"
         " now; nothing declares it.",
     )
-    local = sorted(set(environment.local) & set(dependencies))
+    local = sorted(
+        name
+        for name in environment.local
+        if name in dependencies or name.replace("-", "_") in dependencies
+    )
     if local:
         yield _finding(
             "environment-local-package",

@@ -148,7 +148,11 @@ def propose(notebook_path: Path, *, name: str | None = None) -> Proposal:
     if not blocked:
         environment = observe_environment(notebook.kernel_name)
         imported = imported_modules(cell.source for cell in notebook.code_cells)
-        dependencies = direct_dependencies(imported, environment.distributions)
+        # An editable package doesn't say which modules it has; most are named as it is.
+        dependencies = {
+            *direct_dependencies(imported, environment.distributions),
+            *(module.partition(".")[0] for module in imported),
+        }
         findings += environment_findings(environment, dependencies)
         manifest = _manifest(notebook, relative, environment.lock)
         plain, assets = extract_assets(notebook)
