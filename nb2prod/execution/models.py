@@ -143,8 +143,7 @@ class RunRecord:
     sources
         sha256 of stored contents by name: ``script`` (the version's script), ``notebook``
         (the version as a notebook, without outputs), ``manifest``, ``lock``, ``executed``
-        (the executed notebook), ``log`` (what it printed), and the version's assets by their
-        path (``assets/map.png``).
+        (the executed notebook), ``log`` (what it printed).
     machine
         `None` where the kernel never answered.
     is_lineage_complete

@@ -206,8 +206,6 @@ def _store_sources(workspace: Workspace, version: Version) -> dict[str, str]:
         "notebook": json.dumps(notebook, ensure_ascii=False, indent=1).encode("utf-8", "replace"),
         "manifest": write_manifest(version.manifest).encode(),
         "lock": version.lock.text.encode(),
-        # Pictures that its markdown shows, by their path: ``assets/<name>``.
-        **version.assets,
     }
     return {name: workspace.blobs.put_bytes(content).sha256 for name, content in contents.items()}
 

@@ -1,10 +1,11 @@
-"""Files pasted into markdown cells, taken out into files of their own."""
+"""Files pasted into markdown cells: taken out into files of their own, and put back."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import hashlib
+import mimetypes
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -47,6 +48,28 @@ def extract_assets(notebook: Notebook) -> tuple[Notebook, dict[str, bytes]]:
             assets[paths[name]] = content
         cells.append(_with_paths(cell, paths) if paths else cell)
     return replace(notebook, cells=tuple(cells)), dict(sorted(assets.items()))
+
+
+def embed_assets(notebook: Notebook, assets: Mapping[str, bytes]) -> Notebook:
+    """Turn paths to assets in markdown into attachments: what `extract_assets` took out.
+
+    The notebook then shows its pictures wherever it lies.
+    """
+    return replace(
+        notebook, cells=tuple(_with_attachments(cell, assets) for cell in notebook.cells)
+    )
+
+
+def _with_attachments(cell: Cell, assets: Mapping[str, bytes]) -> Cell:
+    source, attachments = cell.source, dict(cell.attachments)
+    for path in assets if cell.kind == "markdown" else ():
+        name = PurePosixPath(path).name
+        written = re.compile(rf"{re.escape(quote(path))}(?=[\s)\"'>])")
+        if written.search(source):
+            source = written.sub(f"attachment:{quote(name)}", source)
+            media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+            attachments[name] = {media_type: base64.b64encode(assets[path]).decode()}
+    return replace(cell, source=source, attachments=attachments)
 
 
 def _contents(cell: Cell) -> dict[str, bytes]:

@@ -78,16 +78,13 @@ class Draft:
             self._add_artifact(artifact, artifact.media_type)
 
     def find_picture(self, path: str) -> PageBlob | None:
-        """Return a picture beside the notebook: of the version's assets, or left by the run."""
+        """Return a picture beside the notebook that the run left."""
         name = unquote(path).removeprefix("./")
         media_type = _type_by_name(name)
         if not media_type.startswith("image/"):
             return None
         artifact = next((item for item in self.record.artifacts if item.name == name), None)
-        if name in self.record.sources:
-            blob = self._blobs.get(self.record.sources[name])
-        else:
-            blob = self._add_artifact(artifact, media_type) if artifact else None
+        blob = self._add_artifact(artifact, media_type) if artifact else None
         return blob if blob and blob.media_type.startswith("image/") else None
 
     def address(self, blob: PageBlob) -> str:

@@ -24,10 +24,11 @@ from nb2prod.errors import (
     PromotionRaced,
     VersionNotFound,
 )
+from nb2prod.export.assets import embed_assets, extract_assets
 from nb2prod.export.dependencies import direct_dependencies, imported_modules
 from nb2prod.export.models import Finding, Severity
 from nb2prod.export.preflight import preflight
-from nb2prod.export.script import extract_assets, from_script, to_script
+from nb2prod.export.script import from_script, to_script
 from nb2prod.notebook.models import Notebook
 from nb2prod.notebook.parameters import find_parameters
 from nb2prod.notebook.reading import read_notebook
@@ -272,8 +273,11 @@ def load_version(root: Path, reference: Reference) -> Version:
 
 
 def version_notebook(version: Version) -> Notebook:
-    """Return a version as a notebook, without outputs: what runs, and what people open."""
-    notebook = from_script(version.script, name=version.pipeline)
+    """Return a version as a notebook, without outputs: what runs, and what people open.
+
+    Its pictures are attachments again, so that it shows them wherever it lies.
+    """
+    notebook = embed_assets(from_script(version.script, name=version.pipeline), version.assets)
     manifest = version.manifest
     return Notebook(
         name=version.pipeline,

@@ -231,7 +231,9 @@ def test_attachments_become_assets_of_the_version(repository: Repository) -> Non
     (path,) = version.assets
     assert path.startswith("assets/")
     assert version.assets[path].startswith(b"\x89PNG")
-    assert path in version_notebook(version).cells[0].source
+    cell = version_notebook(version).cells[0]
+    assert cell.source == pasted.source
+    assert cell.attachments == pasted.attachments
 
 
 def test_main_metric_is_what_the_notebook_names(repository: Repository) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+from urllib.parse import quote
 
-from nb2prod.export.assets import extract_assets
+import pytest
+
+from nb2prod.export.assets import embed_assets, extract_assets
 from tests.helpers.notebooks import code, markdown, notebook
 
 
@@ -49,3 +52,18 @@ def test_extract_assets_of_damaged_data_leaves_it() -> None:
 
     assert assets == {}
     assert plain.cells[0] == cell
+
+
+@pytest.mark.parametrize("name", ["map.png", "a b.png", "ümlaut.png"])
+def test_embed_assets_puts_back_what_extract_assets_took_out(name: str) -> None:
+    book = notebook(
+        markdown(f"![x](attachment:{quote(name)})", attachments={name: attachment(b"one")}),
+        markdown("see assets/map.png, which is no picture"),
+    )
+    plain, assets = extract_assets(book)
+
+    again, taken_out_again = extract_assets(embed_assets(plain, assets))
+
+    assert embed_assets(plain, assets).cells[1] == book.cells[1]
+    assert "attachment:" in embed_assets(plain, assets).cells[0].source
+    assert (again, taken_out_again) == (plain, assets)

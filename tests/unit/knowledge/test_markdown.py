@@ -9,7 +9,6 @@ from nb2prod.knowledge.markdown import render_markdown, sections
 from nb2prod.knowledge.models import Heading
 from nb2prod.store.blobs import BlobStore
 from tests.helpers.hostile import GIF, PNG
-from tests.helpers.runs import run_record
 
 SAFE = 'rel="noopener noreferrer"'
 
@@ -151,18 +150,6 @@ def test_render_markdown_keeps_pictures_as_blobs(
     assert f'<img src="abcdefghijkl/blobs/{blob.sha256}" alt="a" loading="lazy">' in markup
     assert (blob.media_type, blob.name) == (media_type, name)
     assert len(blobs.get(blob.sha256)) == blob.size_bytes
-
-
-def test_render_markdown_shows_a_picture_of_the_versions_assets(blobs: BlobStore) -> None:
-    picture = blobs.put_bytes(b"\x89PNG\r\n\x1a\n...")
-    record = run_record(blobs, None, sources={"assets/a.png": picture.sha256})
-    draft = Draft(record, blobs)
-    draft.keep_sources({})
-
-    markup = render_markdown("![a](assets/a.png)", draft).html
-
-    assert f'src="{record.id}/blobs/{picture.sha256}"' in markup
-    assert draft.blobs[0].media_type == "image/png"
 
 
 @pytest.mark.parametrize("side", ["0", "-1", "1e3", "10001", '5" onload="x', "50%"])
