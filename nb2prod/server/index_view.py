@@ -107,11 +107,12 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facet:
-    """A group of choices."""
+    """A group of choices; ``hidden`` more are not shown."""
 
     name: str
     title: str
     choices: tuple[Choice, ...]
+    hidden: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,4 +184,9 @@ def _facet(name: str, title: str, listing: Listing[PageCard], asked: IndexReques
     ]
     # What is chosen stays in sight, wherever its count would put it.
     choices.sort(key=lambda choice: not choice.is_chosen)
-    return Facet(name=name, title=title, choices=tuple(choices[:FACET_VALUES_SHOWN]))
+    return Facet(
+        name=name,
+        title=title,
+        choices=tuple(choices[:FACET_VALUES_SHOWN]),
+        hidden=max(len(choices) - FACET_VALUES_SHOWN, 0),
+    )

@@ -568,6 +568,31 @@ def test_index_shows_the_page(browser: Client) -> None:
         assert fact in text
 
 
+def test_index_says_how_many_choices_it_does_not_show(
+    browser: Client, workspace: Workspace
+) -> None:
+    assert "more, by search" not in browser.get("/").text
+
+    for number in range(14):
+        publish(workspace, make_record(f"facet23456{number:02}", pipeline=f"pipeline{number}"))
+
+    assert "and 3 more, by search" in browser.get("/").text
+
+
+def test_page_says_what_to_know_of_its_run(browser: Client, workspace: Workspace) -> None:
+    record = make_record(
+        "notes2345672",
+        reason="Cell 4 ended the run with sys.exit(0).",
+        notes=("The environment is not that of the lock: <b>numpy</b> 1 → 2.",),
+    )
+    publish(workspace, record)
+
+    text = browser.get("/pages/notes2345672").text
+
+    assert "Cell 4 ended the run with sys.exit(0)." in text
+    assert "The environment is not that of the lock: &lt;b&gt;numpy&lt;/b&gt; 1 → 2." in text
+
+
 def test_page_shows_what_is_known(browser: Client) -> None:
     text = browser.get(f"/pages/{RUN}").text
 
