@@ -46,6 +46,7 @@ shell has one mapper (``nb2prod.server.errors``, ``nb2prod.cli.errors``).
 
 from __future__ import annotations
 
+import errno
 from typing import Any, ClassVar
 
 
@@ -270,6 +271,13 @@ class StorageUnusable(Unavailable):
     """The database or a folder can't be read or written."""
 
     code = "storage_unusable"
+
+
+def storage_error(place: object, error: OSError) -> StorageFull | StorageUnusable:
+    """Return what to raise where writing to a place failed."""
+    if error.errno == errno.ENOSPC:
+        return StorageFull(f"No space is left for {place}. Free some space.")
+    return StorageUnusable(f"{place} can't be written: {error.strerror or error}.")
 
 
 class IdentityMissing(Unavailable):

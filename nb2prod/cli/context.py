@@ -60,10 +60,15 @@ def gallery_address(settings: Settings) -> str | None:
     return None
 
 
+def page_path(run_id: str) -> str:
+    """Return a page's path in the gallery."""
+    return f"{GALLERY_PREFIX}/pages/{run_id}"
+
+
 def page_address(settings: Settings, run_id: str) -> str:
     """Return a page's address, at the running gallery or at the one that would be started."""
     address = gallery_address(settings) or f"http://127.0.0.1:{settings.port}"
-    return f"{address}{GALLERY_PREFIX}/pages/{run_id}"
+    return address + page_path(run_id)
 
 
 def require_gallery(settings: Settings) -> str:

@@ -13,6 +13,7 @@ from nb2prod.cli.context import (
     GALLERY_PREFIX,
     here,
     opened,
+    page_path,
     project_name_here,
     require_gallery,
 )
@@ -26,7 +27,7 @@ from nb2prod.cli.output import (
     print_table,
     styled_status,
 )
-from nb2prod.cli.promote import default_text
+from nb2prod.cli.promote import default_text, print_parameters
 from nb2prod.errors import RunNotFound
 from nb2prod.execution.models import RunRecord, RunStatus
 from nb2prod.registry.diff import compare_versions
@@ -216,7 +217,7 @@ def open_(
         if run is not None:
             from nb2prod.execution.runs import get_run
 
-            path += f"pages/{get_run(workspace, run, person=settings.person).id}"
+            path = page_path(get_run(workspace, run, person=settings.person).id)
         address = sign_in_address(
             workspace, base + GALLERY_PREFIX, person=settings.person, path=path
         )
@@ -288,19 +289,7 @@ def _print_version(version: Version) -> None:
         f"\nfrom {escape(manifest.notebook)}, kernel {escape(manifest.kernel_name)},"
         f" Python {lock.python}, lock {lock.sha256[:12]}"
     )
-    print_table(
-        ("Parameter", "Type", "Default", ""),
-        [
-            (
-                escape(item.name),
-                escape(item.type_text),
-                escape(default_text(item)),
-                escape(item.help),
-            )
-            for item in manifest.parameters
-        ],
-        empty="No parameters.",
-    )
+    print_parameters(manifest.parameters)
 
 
 def _version_json(version: Version) -> dict[str, Any]:

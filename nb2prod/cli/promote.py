@@ -50,7 +50,9 @@ def promote(
     print_findings(proposal.findings)
     if proposal.is_blocked:
         raise PreflightBlocked(_blocked_sentence(proposal))
-    _print_parameters(proposal)
+    assert proposal.manifest is not None
+    console.print()
+    print_parameters(proposal.manifest.parameters)
     _print_script(proposal)
     if proposal.is_unchanged:
         assert proposal.former is not None
@@ -89,9 +91,8 @@ def default_text(parameter: Parameter) -> str:
     return repr(parameter.default)
 
 
-def _print_parameters(proposal: Proposal) -> None:
-    assert proposal.manifest is not None
-    console.print()
+def print_parameters(parameters: tuple[Parameter, ...]) -> None:
+    """Print parameters with type, default and help, as a table."""
     print_table(
         ("Parameter", "Type", "Default", ""),
         [
@@ -101,7 +102,7 @@ def _print_parameters(proposal: Proposal) -> None:
                 escape(default_text(item)),
                 f"[dim]{escape(item.help)}[/]",
             )
-            for item in proposal.manifest.parameters
+            for item in parameters
         ],
         empty="No parameters.",
     )

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from nb2prod.cli.context import gallery_address, here, opened, page_address, project_here
+from nb2prod.cli.context import gallery_address, here, opened, page_address
 from nb2prod.cli.output import (
     JSON_OPTION,
     console,
@@ -23,6 +23,7 @@ from nb2prod.errors import ParameterInvalid, RunUnsuccessful
 from nb2prod.execution.models import RunRecord, RunStatus
 from nb2prod.registry.models import Reference
 from nb2prod.registry.versions import load_version
+from nb2prod.workspace.projects import project_of
 
 
 def run(
@@ -52,7 +53,7 @@ def run(
     wanted = Reference.parse(reference)
     version = load_version(here().root, wanted)
     with opened() as workspace:
-        project = project_here(workspace)
+        project = project_of(workspace, version.root, person=workspace.settings.person)
         from nb2prod.execution.run import RunOptions, run_version
         from nb2prod.knowledge.pages import catch_up
 

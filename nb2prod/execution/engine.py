@@ -19,12 +19,10 @@ from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 
 from nb2prod.errors import NotAVersion, RunUnsuccessful
-from nb2prod.execution.collect import read_request
 from nb2prod.execution.execute import RunSession, execute
 from nb2prod.execution.models import CellStatus, RunRecord, RunStatus
 from nb2prod.execution.papermill_io import METADATA_KEY, Origin, version_node
 from nb2prod.execution.papermill_report import PapermillReport
-from nb2prod.execution.recorder import run_folder
 from nb2prod.execution.runner import Limits
 from nb2prod.execution.runs import create_run
 from nb2prod.notebook.models import INJECTED_PARAMETERS_TAG, PARAMETERS_TAG
@@ -143,7 +141,7 @@ def _queued(
         project = project_of(workspace, version.root, person=person)
     else:
         project = get_project(workspace, origin.project, person=person)
-    run_id = create_run(
+    return create_run(
         workspace,
         version,
         values,
@@ -151,9 +149,6 @@ def _queued(
         requested_by=person,
         requested_via="papermill",
     )
-    record = read_request(run_folder(workspace, run_id))
-    assert record is not None
-    return record
 
 
 def _papermill_options(options: dict[str, Any]) -> tuple[PapermillReport, Limits]:

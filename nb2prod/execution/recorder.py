@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Self
 
-from nb2prod.errors import StorageFull, StorageUnusable
+from nb2prod.errors import storage_error
 from nb2prod.execution.events import (
     CellEnded,
     CellStarted,
@@ -150,7 +150,7 @@ class Recorder:
                 if isinstance(event, _BOUNDARIES):
                     os.fsync(self._stream.fileno())
             except OSError as error:
-                raise _storage_error(self.folder.events, error) from error
+                raise storage_error(self.folder.events, error) from error
         self._tell(event)
 
     def note(self, text: str) -> None:
@@ -214,15 +214,9 @@ def write_file(path: Path, content: bytes) -> None:
     except OSError as error:
         with suppress(OSError):
             partial.unlink()
-        raise _storage_error(path, error) from error
+        raise storage_error(path, error) from error
 
 
 def now() -> datetime:
     """Return the time, aware and in UTC."""
     return datetime.now(UTC)
-
-
-def _storage_error(path: Path, error: OSError) -> StorageFull | StorageUnusable:
-    if error.errno == 28:
-        return StorageFull(f"No space is left for {path}. Free some space.")
-    return StorageUnusable(f"{path} can't be written: {error.strerror or error}.")

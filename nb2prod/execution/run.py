@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nb2prod.errors import KernelUnavailable, RunUnsuccessful, StorageFull, StorageUnusable
 from nb2prod.errors import RunEnded as HasEnded
-from nb2prod.execution.collect import collect, read_request
+from nb2prod.execution.collect import collect
 from nb2prod.execution.events import RunEnded
 from nb2prod.execution.models import RunRecord, RunStatus
 from nb2prod.execution.recorder import (
@@ -96,7 +96,7 @@ def run_version(
     checked = read_values(version.manifest.parameters, values)
     if options.output_path is not None:
         _make_folder(options.output_path.parent)
-    run_id = create_run(
+    asked = create_run(
         workspace,
         version,
         checked,
@@ -105,11 +105,11 @@ def run_version(
         requested_via=options.requested_via,
     )
     try:
-        record = _through_papermill(workspace, version, run_id, options, listener)
+        record = _through_papermill(workspace, version, asked, options, listener)
     except BaseException as error:
         # Before the engine took over, or beyond what it can record: no row stays open.
         with suppress(StorageFull, StorageUnusable):
-            _give_up(workspace, run_id, error)
+            _give_up(workspace, asked.id, error)
         raise
     if options.output_path is not None:
         _write_output(options.output_path, workspace.blobs.get(record.sources["executed"]))
@@ -138,7 +138,7 @@ def _write_output(path: Path, content: bytes) -> None:
 def _through_papermill(
     workspace: Workspace,
     version: Version,
-    run_id: str,
+    asked: RunRecord,
     options: RunOptions,
     listener: Listener | None,
 ) -> RunRecord:
@@ -149,8 +149,6 @@ def _through_papermill(
     from nb2prod.execution.papermill_io import version_node
     from nb2prod.execution.runner import Limits
 
-    asked = read_request(run_folder(workspace, run_id))
-    assert asked is not None
     session = RunSession(
         workspace=workspace,
         version=version,
@@ -173,8 +171,8 @@ def _through_papermill(
             **{SESSION: session},
         )
     except (PapermillExecutionError, RunUnsuccessful, KernelUnavailable, HasEnded):
-        log.debug("The run did not succeed, run=%s", run_id, exc_info=True)
-    return collect(workspace, run_id)
+        log.debug("The run did not succeed, run=%s", asked.id, exc_info=True)
+    return collect(workspace, asked.id)
 
 
 def _give_up(workspace: Workspace, run_id: str, error: BaseException) -> None:

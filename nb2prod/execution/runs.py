@@ -49,7 +49,7 @@ def create_run(
     project: Project,
     requested_by: str,
     requested_via: str,
-) -> str:
+) -> RunRecord:
     """Ask for a run: its row is `queued`, and what it consists of is stored.
 
     Parameters
@@ -61,8 +61,8 @@ def create_run(
 
     Returns
     -------
-    str
-        The run's id.
+    RunRecord
+        As it was asked for.
     """
     run_id = base64.b32encode(secrets.token_bytes(8)).decode().lower()[:12]
     record = RunRecord(
@@ -86,7 +86,8 @@ def create_run(
     )
     folder = run_folder(workspace, run_id)
     folder.path.mkdir(parents=True, mode=0o700)
-    write_json(folder.request, record_to_json(record))
+    stored = record_to_json(record)
+    write_json(folder.request, stored)
     with workspace.database.write() as connection:
         connection.execute(
             runs.insert().values(
@@ -102,7 +103,8 @@ def create_run(
                 created_at=record.created_at,
             )
         )
-    return run_id
+    # As everybody else will read it: halves of characters in a parameter are not kept.
+    return record_from_json(stored)
 
 
 def start_run(workspace: Workspace, run_id: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Text, cast, func, select, tuple_
+from sqlalchemy import Connection, Row, Text, cast, func, select, tuple_
 
 from nb2prod.execution.models import RunStatus
 from nb2prod.store.schema import metrics, runs
@@ -23,6 +23,18 @@ class Comparable:
     version: int
     parameters: Mapping[str, Any]
     created_at: datetime
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Comparable:
+        """Take it from a row that has the columns of `runs`."""
+        return cls(
+            run_id=row.id,
+            project_id=row.project_id,
+            pipeline=row.pipeline,
+            version=row.version,
+            parameters=row.parameters,
+            created_at=row.created_at,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -84,17 +84,7 @@ def cards_of(
     The main metric's change is given only against a run with the same values of the shared
     parameters: a card has no room to say that another market was forecast.
     """
-    subjects = [
-        Comparable(
-            run_id=row.id,
-            project_id=row.project_id,
-            pipeline=row.pipeline,
-            version=row.version,
-            parameters=row.parameters,
-            created_at=row.created_at,
-        )
-        for row in rows
-    ]
+    subjects = [Comparable.of(row) for row in rows]
     baselines = {
         run_id: found.run_id
         for run_id, found in find_baselines(connection, subjects).items()

@@ -92,15 +92,7 @@ def open_blob(
 
 
 def _baseline(connection: Connection, row: Row[Any]) -> tuple[Baseline | None, dict[str, float]]:
-    subject = Comparable(
-        run_id=row.id,
-        project_id=row.project_id,
-        pipeline=row.pipeline,
-        version=row.version,
-        parameters=row.parameters,
-        created_at=row.created_at,
-    )
-    found = find_baselines(connection, [subject]).get(row.id)
+    found = find_baselines(connection, [Comparable.of(row)]).get(row.id)
     if found is None:
         return None, {}
     baseline = Baseline(

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import fsspec
 
-from nb2prod.errors import BlobNotFound, StorageFull, StorageUnusable
+from nb2prod.errors import BlobNotFound, StorageUnusable, storage_error
 
 log = logging.getLogger(__name__)
 
@@ -116,9 +116,7 @@ class BlobStore:
                 raise StorageUnusable("A file changed while it was being stored; try again.")
             self._files.mv(partial, path)
         except OSError as error:
-            if error.errno == 28:
-                raise StorageFull(f"No space is left in {self.url}. Free some space.") from error
-            raise StorageUnusable(f"{self.url} can't be written: {error}.") from error
+            raise storage_error(self.url, error) from error
         finally:
             if self._files.exists(partial):
                 self._files.rm(partial)

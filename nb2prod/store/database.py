@@ -6,6 +6,7 @@ IMMEDIATE``), so that two processes wait for each other instead of failing half-
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import sqlite3
@@ -143,7 +144,7 @@ def _make_engine(url: str) -> Engine:
 def _storage_error(url: str, error: Exception) -> StorageFull | StorageUnusable:
     reason = str(getattr(error, "orig", None) or error)
     url = _without_password(url)
-    if "disk is full" in reason or getattr(error, "errno", None) == 28:
+    if "disk is full" in reason or getattr(error, "errno", None) == errno.ENOSPC:
         return StorageFull(f"No space is left for the database {url}. Free some space.")
     return StorageUnusable(f"The database {url} can't be used: {reason}.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ def open_workspace(settings: Settings) -> Iterator[Workspace]:
     try:
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        if error.errno == 28:
+        if error.errno == errno.ENOSPC:
             raise StorageFull(f"No space is left for {settings.home}.") from error
         raise StorageUnusable(
             f"The workspace's folder {settings.home} can't be made: {error.strerror}."

@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 from nb2prod.errors import RunNotFound
 from nb2prod.execution.collect import collect
 from nb2prod.execution.events import CellEnded, CellStarted, ResultsKept, RunEnded, RunStarted
-from nb2prod.execution.models import CellStatus, RunStatus
+from nb2prod.execution.models import CellStatus, RunRecord, RunStatus
 from nb2prod.execution.recorder import Recorder, now, run_folder, write_json
 from nb2prod.execution.run import run_version
 from nb2prod.execution.runs import create_run, get_run, list_runs, reconcile, start_run
@@ -43,7 +43,7 @@ def queue(bench: Bench, version: Version) -> str:
         project=bench.project,
         requested_by="ada",
         requested_via="cli",
-    )
+    ).id
 
 
 def test_queued_run_is_a_row_with_everything_it_consists_of(bench: Bench, version: Version) -> None:
@@ -186,12 +186,12 @@ def test_collecting_twice_gives_the_same_record_once(bench: Bench, version: Vers
 def test_run_that_counts_as_lost_before_it_begins_does_not_begin(
     bench: Bench, version: Version, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def create_and_sleep(*arguments: Any, **named: Any) -> str:
-        run_id = create_run(*arguments, **named)
+    def create_and_sleep(*arguments: Any, **named: Any) -> RunRecord:
+        record = create_run(*arguments, **named)
         with bench.workspace.database.write() as connection:
             connection.execute(update(runs).values(created_at=now() - timedelta(minutes=2)))
-        assert reconcile(bench.workspace) == (run_id,)
-        return run_id
+        assert reconcile(bench.workspace) == (record.id,)
+        return record
 
     monkeypatch.setattr("nb2prod.execution.run.create_run", create_and_sleep)
 
