@@ -25,8 +25,10 @@
     │   ├── ProjectExists
     │   ├── PromotionRaced
     │   ├── WorkInTheWay
+    │   ├── ProposalStale
     │   └── RunEnded
     ├── NotSignedIn
+    ├── RoleInsufficient         the person sees the project, but may not do this in it
     ├── RequestRefused           a browser was led to ask for something by somebody else
     │   ├── HostRefused
     │   └── CrossSiteRefused
@@ -35,6 +37,9 @@
         ├── ToolMissing
         ├── KernelUnavailable
         ├── PortTaken
+        ├── EngineUnreachable
+        ├── ImageMissing
+        ├── ServiceUnreachable
         ├── StorageFull
         ├── StorageUnusable
         └── IdentityMissing
@@ -201,6 +206,12 @@ class WorkInTheWay(Conflict):
     code = "work_in_the_way"
 
 
+class ProposalStale(Conflict):
+    """What would be promoted is no longer what was checked."""
+
+    code = "proposal_stale"
+
+
 class RunEnded(Conflict):
     """A run that has ended can't be changed."""
 
@@ -211,6 +222,12 @@ class NotSignedIn(Nb2prodError):
     """The request carries no valid sign-in."""
 
     code = "not_signed_in"
+
+
+class RoleInsufficient(Nb2prodError):
+    """A member asked for something that the member's role does not include."""
+
+    code = "role_insufficient"
 
 
 class RequestRefused(Nb2prodError):
@@ -259,6 +276,24 @@ class PortTaken(Unavailable):
     """A port is used by another process."""
 
     code = "port_taken"
+
+
+class EngineUnreachable(Unavailable):
+    """The Docker engine does not answer."""
+
+    code = "engine_unreachable"
+
+
+class ImageMissing(Unavailable):
+    """A container image is not on this machine."""
+
+    code = "image_missing"
+
+
+class ServiceUnreachable(Unavailable):
+    """A part of the workspace (the service, the hub, MLflow) does not answer."""
+
+    code = "service_unreachable"
 
 
 class StorageFull(Unavailable):

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from nb2prod.errors import Conflict, InvalidInput, Nb2prodError, NotFound, Unavailable
+from nb2prod.errors import (
+    Conflict,
+    InvalidInput,
+    Nb2prodError,
+    NotFound,
+    RoleInsufficient,
+    Unavailable,
+)
 
 EXIT_RUN_UNSUCCESSFUL = 1
 EXIT_INTERRUPTED = 130
@@ -10,6 +17,7 @@ EXIT_INTERRUPTED = 130
 _STATUS_BY_KIND: tuple[tuple[type[Nb2prodError], int], ...] = (
     (InvalidInput, 2),
     (NotFound, 3),
+    (RoleInsufficient, 3),
     (Conflict, 4),
     (Unavailable, 5),
 )

@@ -29,6 +29,7 @@ STATUS: dict[type[errors.Nb2prodError], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.NotSignedIn: 401,
+    errors.RoleInsufficient: 403,
     errors.RunUnsuccessful: 409,
     errors.Unavailable: 503,
     errors.RequestRefused: 403,

@@ -64,8 +64,13 @@ projects = Table(
     Column("id", Integer, primary_key=True),
     Column("name", String(30), nullable=False, unique=True),
     Column("title", Text, nullable=False),
-    # The repository's work tree on this machine; one implicit project per repository.
+    # The project's folder on this machine; one implicit project per repository.
     Column("root", Text, nullable=False, unique=True),
+    # The bare repository of its versions, which only the workspace writes; null where the
+    # folder itself is the repository, as on a machine without a hub.
+    Column("repository", Text),
+    # The container image of its servers and runs; null for the workspace's default.
+    Column("image", Text),
     Column("created_at", UtcDateTime, nullable=False),
 )
 
@@ -94,6 +99,8 @@ runs = Table(
     Column("reason", Text),
     Column("requested_by", String(255), nullable=False),
     Column("requested_via", String(20), nullable=False),
+    # Who brings it to its end: an executor of the dispatcher's; null for who asked for it.
+    Column("executor", String(20)),
     Column("created_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
@@ -150,6 +157,17 @@ sign_in_tokens = Table(
     Column("person", String(255), nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("used_at", UtcDateTime),
+)
+
+# Tokens of programs that act for a person in one project: a run that talks to MLflow.
+access_tokens = Table(
+    "access_tokens",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("person", String(255), nullable=False),
+    Column("project_id", Integer, ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("purpose", String(60), nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
 )
 
 sessions = Table(

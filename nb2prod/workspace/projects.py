@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Row, Select, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -35,12 +36,25 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Project:
-    """A team's unit: a repository and its members."""
+    """A team's unit: a folder, the repository of its versions, and its members.
+
+    Parameters
+    ----------
+    root
+        The folder that its members share.
+    repository
+        Where its versions are: a bare repository that only the workspace writes, or ``root``
+        itself, where that is a work tree of git.
+    image
+        The container image of its servers and runs; `None` for the workspace's default.
+    """
 
     id: int
     name: str
     title: str
     root: Path
+    repository: Path
+    image: str | None
     created_at: datetime
 
 
@@ -160,7 +174,7 @@ def add_member(workspace: Workspace, name: str, member: str, role: Role, *, pers
     return added
 
 
-def _visible(person: str) -> Select[tuple[int, str, str, str, datetime]]:
+def _visible(person: str) -> Select[Any]:
     return (
         select(projects)
         .join(members, members.c.project_id == projects.c.id)
@@ -168,9 +182,7 @@ def _visible(person: str) -> Select[tuple[int, str, str, str, datetime]]:
     )
 
 
-def _require(
-    connection: Connection, name: str, person: str, role: Role | None = None
-) -> Row[tuple[int, str, str, str, datetime]]:
+def _require(connection: Connection, name: str, person: str, role: Role | None = None) -> Row[Any]:
     query = _visible(person).where(projects.c.name == name)
     if role is not None:
         query = query.where(members.c.role == role.value)
@@ -197,12 +209,28 @@ def _insert(connection: Connection, name: str, root: Path, owner: str) -> Projec
     connection.execute(
         insert(members).values(project_id=key[0], person=owner, role=Role.OWNER.value, added_at=now)
     )
-    return Project(id=key[0], name=name, title=name, root=root.resolve(), created_at=now)
-
-
-def _project(row: Row[tuple[int, str, str, str, datetime]]) -> Project:
+    folder = root.resolve()
     return Project(
-        id=row.id, name=row.name, title=row.title, root=Path(row.root), created_at=row.created_at
+        id=key[0],
+        name=name,
+        title=name,
+        root=folder,
+        repository=folder,
+        image=None,
+        created_at=now,
+    )
+
+
+def _project(row: Row[Any]) -> Project:
+    root = Path(row.root)
+    return Project(
+        id=row.id,
+        name=row.name,
+        title=row.title,
+        root=root,
+        repository=Path(row.repository) if row.repository else root,
+        image=row.image,
+        created_at=row.created_at,
     )
 
 

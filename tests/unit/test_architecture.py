@@ -22,9 +22,23 @@ ROOMS = (
     ("registry",),
     ("execution",),
     ("knowledge",),
+    ("jobs",),
     ("server", "cli"),
+    ("nb2prod_lab", "nb2prod_hub"),
 )
-PACKAGES = {"nb2prod": ROOT / "nb2prod", "nb2prod_kernels": ROOT / "kernels/nb2prod_kernels"}
+PACKAGES = {
+    "nb2prod": ROOT / "nb2prod",
+    "nb2prod_kernels": ROOT / "kernels/nb2prod_kernels",
+    "nb2prod_hub": ROOT / "hub/nb2prod_hub",
+    "nb2prod_lab": ROOT / "extensions/lab/nb2prod_lab",
+}
+# A shell has no logic of its own, so few have a use for it; who may import each, beside itself.
+SHELLS = {
+    "server": {"server", "cli", "nb2prod_hub"},
+    "cli": {"cli", "nb2prod_hub"},
+    "nb2prod_hub": {"nb2prod_hub"},
+    "nb2prod_lab": {"nb2prod_lab"},
+}
 # pyzmq is in every kernel's environment, where the probe runs.
 KERNELS_MAY_IMPORT = {"jupyter_client", "nb2prod_kernels", "zmq"}
 
@@ -56,8 +70,8 @@ def imports_of(source: str) -> set[str]:
 def room_of(module: str) -> str | None:
     """The room a module is in; `None` for others' packages and for `nb2prod` itself."""
     parts = module.split(".")
-    if parts[0] == "nb2prod_kernels":
-        return "nb2prod_kernels"
+    if parts[0] in PACKAGES and parts[0] != "nb2prod":
+        return parts[0]
     return parts[1] if parts[0] == "nb2prod" and len(parts) > 1 else None
 
 
@@ -77,7 +91,7 @@ def violations(module: str, source: str) -> list[str]:
         known = target is not None and any(target in rooms for rooms in ROOMS)
         if known and target is not None and rank_of(target) > rank_of(room):
             wrong.append(name)
-        if known and target in ("server", "cli") and room not in (target, "cli"):
+        if known and target in SHELLS and room not in SHELLS[target]:
             wrong.append(name)
     return wrong
 

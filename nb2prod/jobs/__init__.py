@@ -1,0 +1,1 @@
+"""Many runs: who asks for one, who starts it, and who brings it to its end."""

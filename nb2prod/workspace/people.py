@@ -1,0 +1,50 @@
+"""Who asks, and how a person is named in paths."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
+# What this module itself puts at the end of a name; a person may not take another's folder.
+_DIGEST = re.compile(r"-[0-9a-f]{8}\Z")
+_FIRST_CHARACTERS = 40
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """Who asks.
+
+    Parameters
+    ----------
+    person
+        The person's name, as the hub has it.
+    is_administrator
+        May list all projects and change their members; sees nothing else of a project that
+        the person is no member of.
+    project
+        The one project that this identity speaks for: that of a server's or a run's token.
+        `None` for a person in a browser.
+    """
+
+    person: str
+    is_administrator: bool = False
+    project: str | None = None
+
+
+def folder_name(person: str) -> str:
+    """Return a person's name as the name of a folder, a container or a label.
+
+    Different people have different ones, also on file systems that don't tell ``A`` from ``a``.
+
+    >>> folder_name("ada")
+    'ada'
+    >>> folder_name("Ada Lovelace")
+    'ada-lovelace-76740216'
+    """
+    if _PLAIN.match(person) and ".." not in person and not _DIGEST.search(person):
+        return person
+    plain = re.sub(r"[^a-z0-9]+", "-", person.lower()).strip("-")[:_FIRST_CHARACTERS]
+    digest = hashlib.sha256(person.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{plain}-{digest}" if plain else f"person-{digest}"

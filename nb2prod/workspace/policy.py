@@ -1,0 +1,210 @@
+"""What a container may be: from a project and a person to its whole description.
+
+Pure: nothing here asks an engine, a hub or a file system. Spawners and executors translate a
+description; what they may not do is add to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nb2prod.workspace.people import folder_name
+from nb2prod.workspace.projects import Project, Role
+
+# The one account of all containers; the project's group is what its members share.
+PERSON_UID = 1000
+FIRST_PROJECT_GID = 20_000
+
+HOME_FOLDER = "/home/jovyan"
+PROJECT_FOLDER = f"{HOME_FOLDER}/project"
+PRIVATE_FOLDER = f"{HOME_FOLDER}/private"
+RUN_FOLDER = "/run/nb2prod"
+
+SERVER_COMMAND = ("/opt/server/bin/start-server",)
+WORKER_COMMAND = ("/opt/server/bin/start-worker", RUN_FOLDER)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What a container may use of the machine; ``pids`` counts processes and threads."""
+
+    memory_mb: int = 4096
+    cpu_cores: float = 2.0
+    pids: int = 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mount:
+    """A folder of this machine in a container."""
+
+    source: Path
+    target: str
+    is_read_only: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerSpec:
+    """A container, wholly described.
+
+    Whoever makes it adds, always: all capabilities dropped, ``no-new-privileges``, a read-only
+    root.
+
+    Parameters
+    ----------
+    name
+        Deterministic, so that a restarted process finds its own containers.
+    uid, gid
+        The account that all its processes have.
+    tmpfs
+        Options by path, as the engine has them.
+    network
+        The name of the one network that it is in.
+    """
+
+    name: str
+    image: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    mounts: tuple[Mount, ...]
+    tmpfs: Mapping[str, str]
+    limits: Limits
+    network: str
+    labels: Mapping[str, str]
+    uid: int
+    gid: int
+    working_folder: str = HOME_FOLDER
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What is the same for all containers of a workspace.
+
+    Parameters
+    ----------
+    instance
+        Eight hexadecimal digits that tell the workspaces of one machine apart.
+    home
+        The workspace's folder.
+    default_image
+        Image of a project that names none.
+    service_url, mlflow_url
+        Where containers reach the workspace service and MLflow, prefix included.
+    limits
+        Of a server, and of a run.
+    """
+
+    instance: str
+    home: Path
+    default_image: str
+    service_url: str
+    mlflow_url: str
+    limits: Limits = field(default_factory=Limits)
+
+
+def project_gid(project: Project) -> int:
+    """Return the group of a project's members in containers."""
+    return FIRST_PROJECT_GID + project.id
+
+
+def network_name(surroundings: Surroundings, project: Project) -> str:
+    """Return the name of a project's network."""
+    return f"nb2prod-{surroundings.instance}-{project.name}"
+
+
+def private_folder(home: Path, project: Project, person: str) -> Path:
+    """Return the folder that only one person sees in a project."""
+    return home / "people" / folder_name(person) / project.name
+
+
+def server_container(
+    surroundings: Surroundings, project: Project, person: str, role: Role
+) -> ContainerSpec:
+    """Describe a person's server for a project; a viewer can't write to the shared folder."""
+    environment = {
+        "NB2PROD_SERVICE_URL": surroundings.service_url,
+        "NB2PROD_PROJECT": project.name,
+        "NB2PROD_PROJECT_FOLDER": PROJECT_FOLDER,
+        "NB2PROD_PRIVATE_FOLDER": PRIVATE_FOLDER,
+        "NB2PROD_ROLE": role.value,
+        # What a person sets up stays: the home folder itself is empty at each start.
+        "JUPYTERLAB_SETTINGS_DIR": f"{PRIVATE_FOLDER}/.jupyter/lab/user-settings",
+        "JUPYTERLAB_WORKSPACES_DIR": f"{PRIVATE_FOLDER}/.jupyter/lab/workspaces",
+        "IPYTHONDIR": f"{PRIVATE_FOLDER}/.ipython",
+    }
+    return _container(
+        surroundings,
+        project,
+        name=f"{folder_name(person)}--{project.name}",
+        command=SERVER_COMMAND,
+        environment=environment,
+        mounts=(
+            Mount(source=project.root, target=PROJECT_FOLDER, is_read_only=role is Role.VIEWER),
+            Mount(source=private_folder(surroundings.home, project, person), target=PRIVATE_FOLDER),
+        ),
+        labels={"nb2prod.kind": "server", "nb2prod.person": person},
+    )
+
+
+def run_container(
+    surroundings: Surroundings,
+    project: Project,
+    *,
+    run_id: str,
+    run_folder: Path,
+    access_token: str,
+) -> ContainerSpec:
+    """Describe a run's container; ``access_token`` lets it speak to MLflow for its project."""
+    return _container(
+        surroundings,
+        project,
+        name=f"run-{run_id}",
+        command=WORKER_COMMAND,
+        environment={
+            "MLFLOW_TRACKING_TOKEN": access_token,
+            "NB2PROD_RUN_ID": run_id,
+        },
+        mounts=(
+            Mount(source=project.root, target=PROJECT_FOLDER),
+            Mount(source=run_folder, target=RUN_FOLDER),
+        ),
+        labels={"nb2prod.kind": "run", "nb2prod.run": run_id},
+    )
+
+
+def _container(
+    surroundings: Surroundings,
+    project: Project,
+    *,
+    name: str,
+    command: tuple[str, ...],
+    environment: Mapping[str, str],
+    mounts: tuple[Mount, ...],
+    labels: Mapping[str, str],
+) -> ContainerSpec:
+    gid = project_gid(project)
+    return ContainerSpec(
+        name=f"nb2prod-{surroundings.instance}-{name}",
+        image=project.image or surroundings.default_image,
+        command=command,
+        environment={
+            **environment,
+            "MLFLOW_TRACKING_URI": surroundings.mlflow_url,
+            "MLFLOW_WORKSPACE": project.name,
+        },
+        mounts=mounts,
+        tmpfs={
+            "/tmp": "size=1g,mode=1777,exec",  # noqa: S108 (the container's own)
+            HOME_FOLDER: f"size=256m,mode=0700,uid={PERSON_UID},gid={gid}",
+        },
+        limits=surroundings.limits,
+        network=network_name(surroundings, project),
+        labels={
+            "nb2prod.instance": surroundings.instance,
+            "nb2prod.project": project.name,
+            **labels,
+        },
+        uid=PERSON_UID,
+        gid=gid,
+    )
