@@ -1,18 +1,35 @@
-"""The example project of a new workspace: copied, promoted and run once."""
+"""The example project of a new workspace: its files, its versions, and what is to be run once.
+
+A hub founds it as it does every project (`install_example_files`, `promote_example`,
+`versions_to_run`); without one it is a repository of yours (`install_example`).
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from nb2prod.cli.output import console, duration, styled_status
 from nb2prod.cli.progress import ProgressPrinter
-from nb2prod.errors import InvalidInput, PreflightBlocked, StorageUnusable
+from nb2prod.errors import InvalidInput, PreflightBlocked, StorageUnusable, storage_error
+from nb2prod.notebook.reading import read_notebook
 from nb2prod.registry.models import Version
-from nb2prod.registry.versions import confirm, list_versions, load_version, propose
+from nb2prod.registry.versions import (
+    EnvironmentOf,
+    Proposal,
+    confirm,
+    list_versions,
+    load_version,
+    propose,
+    propose_content,
+)
 from nb2prod.store.git import Repository
+from nb2prod.workspace.folders import hand_over
+from nb2prod.workspace.people import author_of
 from nb2prod.workspace.projects import Project, project_of
 from nb2prod.workspace.workspace import Workspace
 
@@ -20,19 +37,124 @@ from nb2prod.workspace.workspace import Workspace
 NOTEBOOKS = ("explore", "train", "score")
 MAKE_DATA_TIMEOUT_S = 600
 
+_MADE = ("data", "models", "results", "mlruns", "mlflow.db", "__pycache__", ".ipynb_checkpoints")
+
+
+def install_example_files(workspace: Workspace, source: Path, project: Project) -> None:
+    """Put the example into a project's folder, with its data, where it is missing.
+
+    All of it is made beside the folder and moved in, so that an interruption leaves no half of a
+    file; what is there already stays, whatever it is. Nothing that lies in the project's folder
+    is read or run.
+
+    Raises
+    ------
+    InvalidInput
+        ``source`` has no example.
+    StorageFull, StorageUnusable
+        The files or the data can't be made.
+    """
+    _require_example(source)
+    if all(os.path.lexists(project.root / name) for name in _names(source)):
+        return
+    home = workspace.settings.home
+    with tempfile.TemporaryDirectory(prefix=".example-", dir=home) as folder:
+        made = Path(folder) / source.name
+        console.print("Making the example's files and data")
+        shutil.copytree(source, made, ignore=shutil.ignore_patterns(*_MADE))
+        _make_data(made)
+        hand_over(made, project)
+        try:
+            for entry in sorted(made.iterdir()):
+                target = project.root / entry.name
+                if not os.path.lexists(target):
+                    entry.rename(target)
+        except OSError as error:
+            raise storage_error(project.root, error) from error
+
+
+def promote_example(
+    source: Path, project: Project, *, person: str, environment: EnvironmentOf
+) -> tuple[Version, ...]:
+    """Return the newest versions of the example's notebooks, promoting those that have none.
+
+    Parameters
+    ----------
+    source
+        The folder of the example; the notebooks are read there, and not in the project.
+    person
+        In whose name they are promoted.
+    environment
+        See `nb2prod.registry.versions.propose_content`.
+
+    Raises
+    ------
+    InvalidInput
+        ``source`` has no example.
+    PreflightBlocked
+        A notebook of the example can't be promoted.
+    KernelUnavailable, ImageMissing
+        ``environment`` does not know their kernel.
+    StorageFull, StorageUnusable
+        The project's repository can't be written.
+    """
+    _require_example(source)
+    versions = []
+    for name in NOTEBOOKS:
+        version = _newest(project.repository, name)
+        if version is None:
+            proposal = propose_content(
+                repository=project.repository,
+                notebook=read_notebook(source / f"{name}.ipynb"),
+                path=f"{name}.ipynb",
+                directory=".",
+                environment=environment,
+            )
+            _require_promotable(proposal)
+            version = confirm(proposal, author_of(person))
+            console.print(f"Promoted [green]{version.reference}[/]")
+        versions.append(version)
+    return tuple(versions)
+
+
+def versions_to_run(
+    workspace: Workspace, project: Project, versions: tuple[Version, ...], *, person: str
+) -> tuple[Version, ...]:
+    """Return those versions of whose pipeline no run has succeeded or goes on, in their order.
+
+    Parameters
+    ----------
+    person
+        A member of the project.
+    """
+    from nb2prod.execution.models import RunStatus
+    from nb2prod.execution.runs import list_runs
+
+    done = {RunStatus.SUCCEEDED, RunStatus.RUNNING, RunStatus.QUEUED}
+    return tuple(
+        version
+        for version in versions
+        if not any(
+            run.status in done
+            for run in list_runs(
+                workspace, person=person, project=project.name, pipeline=version.pipeline
+            )
+        )
+    )
+
 
 def install_example(workspace: Workspace, source: Path) -> None:
     """Make the example's project, its versions and one run of each, where they are missing.
 
-    Each step is done once; a start that was interrupted goes on where it stopped.
+    For a workspace without a hub: the project is a work tree of git. Each step is done once; a
+    start that was interrupted goes on where it stopped.
 
     Raises
     ------
     InvalidInput
         The folder has no example.
     """
-    if not all((source / f"{name}.ipynb").is_file() for name in NOTEBOOKS):
-        raise InvalidInput(f"{source} holds no example: {', '.join(NOTEBOOKS)}.ipynb are needed.")
+    _require_example(source)
     root = workspace.settings.home / "projects" / source.name
     repository = _copy(source, root)
     project = project_of(workspace, root, person=workspace.settings.person)
@@ -46,18 +168,20 @@ def install_example(workspace: Workspace, source: Path) -> None:
     console.print(f"The example project is in {root}", soft_wrap=True)
 
 
+def _require_example(source: Path) -> None:
+    if not all((source / f"{name}.ipynb").is_file() for name in NOTEBOOKS):
+        raise InvalidInput(f"{source} holds no example: {', '.join(NOTEBOOKS)}.ipynb are needed.")
+
+
+def _names(source: Path) -> set[str]:
+    return {entry.name for entry in source.iterdir() if entry.name not in _MADE} | {"data"}
+
+
 def _copy(source: Path, root: Path) -> Repository:
     if (root / ".git").is_dir() and Repository(root).head() is not None:
         return Repository(root)
     console.print(f"Making the example project {source.name}")
-    shutil.copytree(
-        source,
-        root,
-        dirs_exist_ok=True,
-        ignore=shutil.ignore_patterns(
-            "data", "models", "results", "mlruns", "mlflow.db", "__pycache__", ".ipynb_checkpoints"
-        ),
-    )
+    shutil.copytree(source, root, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*_MADE))
     repository = Repository.create(root)
     if not repository.has_identity():
         # Nobody said who they are; the example must work all the same.
@@ -86,18 +210,29 @@ def _make_data(root: Path) -> None:
     partial.rename(root / "data")
 
 
-def _promoted(repository: Repository, name: str) -> Version:
-    for entry in list_versions(repository.root):
+def _newest(repository: Path, name: str) -> Version | None:
+    for entry in list_versions(repository):
         if entry.pipeline == name:
-            return load_version(repository.root, entry.reference)
-    proposal = propose(repository.root / f"{name}.ipynb")
+            return load_version(repository, entry.reference)
+    return None
+
+
+def _promoted(repository: Repository, name: str) -> Version:
+    version = _newest(repository.root, name)
+    if version is None:
+        proposal = propose(repository.root / f"{name}.ipynb")
+        _require_promotable(proposal)
+        version = confirm(proposal)
+        console.print(f"Promoted [green]{version.reference}[/]")
+    return version
+
+
+def _require_promotable(proposal: Proposal) -> None:
     if proposal.is_blocked:
         raise PreflightBlocked(
-            f"The example's {name}.ipynb can't be promoted: {proposal.findings[0].message}"
+            f"The example's {proposal.notebook.name}.ipynb can't be promoted:"
+            f" {proposal.findings[0].message}"
         )
-    version = confirm(proposal)
-    console.print(f"Promoted [green]{version.reference}[/]")
-    return version
 
 
 def _has_run(workspace: Workspace, project: Project, pipeline: str) -> bool:

@@ -11,6 +11,7 @@ from rich.syntax import Syntax
 
 from nb2prod.cli.context import (
     GALLERY_PREFIX,
+    has_login,
     here,
     opened,
     page_path,
@@ -218,9 +219,12 @@ def open_(
             from nb2prod.execution.runs import get_run
 
             path = page_path(get_run(workspace, run, person=settings.person).id)
-        address = sign_in_address(
-            workspace, base + GALLERY_PREFIX, person=settings.person, path=path
-        )
+        if has_login(settings):
+            address = base + path
+        else:
+            address = sign_in_address(
+                workspace, base + GALLERY_PREFIX, person=settings.person, path=path
+            )
     if as_json:
         print_json({"address": address, "page": base + path})
         return

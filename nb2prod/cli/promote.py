@@ -14,7 +14,7 @@ from nb2prod.cli.output import console, print_json, print_table
 from nb2prod.errors import Conflict, PreflightBlocked
 from nb2prod.export.models import Finding, Severity
 from nb2prod.notebook.parameters import Parameter
-from nb2prod.registry.diff import compare_scripts
+from nb2prod.registry.diff import compare_scripts, script_diff
 from nb2prod.registry.models import Version
 from nb2prod.registry.versions import Proposal, confirm, propose
 
@@ -50,9 +50,8 @@ def promote(
     print_findings(proposal.findings)
     if proposal.is_blocked:
         raise PreflightBlocked(_blocked_sentence(proposal))
-    assert proposal.manifest is not None
     console.print()
-    print_parameters(proposal.manifest.parameters)
+    print_parameters(proposal.parameters)
     _print_script(proposal)
     if proposal.is_unchanged:
         assert proposal.former is not None
@@ -98,7 +97,7 @@ def print_parameters(parameters: tuple[Parameter, ...]) -> None:
         [
             (
                 escape(item.name),
-                escape(item.type_text),
+                escape(f"{item.type_text} {item.range_text}".rstrip()),
                 escape(default_text(item)),
                 f"[dim]{escape(item.help)}[/]",
             )
@@ -114,15 +113,12 @@ def _print_script(proposal: Proposal) -> None:
         lines = proposal.script.count("\n")
         console.print(f"The first version of {proposal.pipeline}: a script of {lines} lines.")
         return
-    former = proposal.former
-    difference = compare_scripts(
-        former.script, proposal.script, str(former.reference), str(proposal.reference)
-    )
+    difference = script_diff(proposal)
     if difference:
         console.print(Syntax(difference, "diff", theme="ansi_light", background_color="default"))
     elif not proposal.is_unchanged:
         console.print(
-            f"The script is that of {former.reference}; parameters' or the environment's"
+            f"The script is that of {proposal.former.reference}; parameters' or the environment's"
             " description changed."
         )
 
@@ -145,14 +141,13 @@ def _blocked_sentence(proposal: Proposal) -> str:
 
 
 def _summary(proposal: Proposal, version: Version | None) -> dict[str, object]:
-    manifest = proposal.manifest
     former = proposal.former
     return {
         "pipeline": proposal.pipeline,
         "findings": proposal.findings,
         "is_blocked": proposal.is_blocked,
         "is_unchanged": proposal.is_unchanged,
-        "parameters": () if manifest is None else manifest.parameters,
+        "parameters": proposal.parameters,
         "script_diff": compare_scripts(
             "" if former is None else former.script,
             proposal.script,

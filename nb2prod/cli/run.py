@@ -53,7 +53,7 @@ def run(
     wanted = Reference.parse(reference)
     version = load_version(here().root, wanted)
     with opened() as workspace:
-        project = project_of(workspace, version.root, person=workspace.settings.person)
+        project = project_of(workspace, version.repository, person=workspace.settings.person)
         from nb2prod.execution.run import RunOptions, run_version
         from nb2prod.knowledge.pages import catch_up
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from nb2prod.notebook.parameters import Parameter
 from nb2prod.registry.lock import read_pins
 from nb2prod.registry.models import Version
+from nb2prod.registry.versions import Proposal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +70,19 @@ def compare_scripts(before: str, after: str, before_name: str, after_name: str) 
         before.splitlines(), after.splitlines(), before_name, after_name, lineterm=""
     )
     return "".join(f"{line}\n" for line in lines)
+
+
+def script_diff(proposal: Proposal) -> str:
+    """Return a unified diff from the former version's script to the proposed one.
+
+    Empty for a pipeline's first version, where a finding blocks, and where they are equal.
+    """
+    if proposal.former is None or proposal.is_blocked:
+        return ""
+    former = proposal.former
+    return compare_scripts(
+        former.script, proposal.script, str(former.reference), str(proposal.reference)
+    )
 
 
 def _parameter_changes(before: Version, after: Version) -> tuple[ParameterChange, ...]:

@@ -10,16 +10,18 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel
+from pydantic import BaseModel, StringConstraints, ValidationError
 
 from nb2prod.errors import KernelUnavailable
 from nb2prod.registry.models import EnvironmentLock
 
 OBSERVE_TIMEOUT_S = 60
 
-# Runs in the kernel's interpreter, which need not have nb2prod: standard library only.
-_OBSERVE = """
+# Runs in the kernel's interpreter, which need not have nb2prod: standard library only. Its output
+# is what `parse_observation` reads.
+OBSERVE_PROGRAM = """
 import importlib.metadata as metadata, json, platform
 pins, local = {}, []
 for item in metadata.distributions():
@@ -77,7 +79,28 @@ def observe_environment(kernel_name: str) -> ObservedEnvironment:
         interpreter = interpreter_of(kernel_name)
     except NoSuchKernel as error:
         raise KernelUnavailable(str(error)) from error
-    answer = _ask(interpreter)
+    try:
+        return parse_observation(_ask(interpreter))
+    except KernelUnavailable as error:
+        raise KernelUnavailable(f"The kernel's interpreter {interpreter}: {error}") from error
+
+
+def parse_observation(text: str) -> ObservedEnvironment:
+    """Read what `OBSERVE_PROGRAM` has printed.
+
+    Raises
+    ------
+    KernelUnavailable
+        It is something else; the message says what is wrong with it.
+    """
+    try:
+        answer = _Answer.model_validate_json(text)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        raise KernelUnavailable(
+            f"What is installed can't be read: {place + ': ' if place else ''}{fault['msg']}."
+        ) from error
     local = set(answer.local)
     lines = (
         f"{name}=={version}" + ("  # installed from a local folder" if name in local else "")
@@ -104,18 +127,22 @@ def read_pins(lock: EnvironmentLock) -> dict[str, str]:
     return pins
 
 
+# One line of the lock, and one word: a name with a line end would write lines of its own.
+_Word = Annotated[str, StringConstraints(pattern=r"^[^\s#\x00-\x1f\x7f]+$", max_length=255)]
+
+
 class _Answer(BaseModel):
-    python: str
-    pins: dict[str, str]
-    local: list[str]
-    imports: dict[str, list[str]]
+    python: _Word
+    pins: dict[_Word, _Word]
+    local: list[_Word]
+    imports: dict[str, list[_Word]]
 
 
-def _ask(interpreter: Path) -> _Answer:
+def _ask(interpreter: Path) -> str:
     try:
         # -I keeps the notebook's folder and PYTHON* variables from changing what is seen.
         answer = subprocess.run(
-            [str(interpreter), "-I", "-c", _OBSERVE],
+            [str(interpreter), "-I", "-c", OBSERVE_PROGRAM],
             capture_output=True,
             text=True,
             timeout=OBSERVE_TIMEOUT_S,
@@ -126,4 +153,4 @@ def _ask(interpreter: Path) -> _Answer:
         raise KernelUnavailable(
             f"The kernel's interpreter {interpreter} does not answer: {words}"
         ) from error
-    return _Answer.model_validate_json(answer.stdout)
+    return answer.stdout

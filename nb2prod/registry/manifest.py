@@ -110,6 +110,8 @@ class _Parameter(_Strict):
     choices: tuple[Any, ...] = ()
     is_optional: bool = False
     item_type: ParameterType | None = None
+    minimum: float | None = None
+    maximum: float | None = None
 
     def to_parameter(self, name: str) -> Parameter:
         return Parameter(
@@ -120,6 +122,8 @@ class _Parameter(_Strict):
             choices=self.choices,
             is_optional=self.is_optional,
             item_type=self.item_type,
+            minimum=self.minimum,
+            maximum=self.maximum,
         )
 
 
@@ -147,6 +151,9 @@ def _parameter_table(parameter: Parameter) -> dict[str, Any]:
         table["is_optional"] = True
     if parameter.item_type is not None:
         table["item_type"] = parameter.item_type.value
+    for name, limit in (("minimum", parameter.minimum), ("maximum", parameter.maximum)):
+        if limit is not None:
+            table[name] = limit
     return table
 
 

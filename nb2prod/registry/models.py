@@ -92,8 +92,8 @@ class Manifest:
     kernel_name
         Kernelspec that runs it.
     directory
-        Folder of the notebook relative to the repository's root (``.`` for the root):
-        the working directory of its runs.
+        The working directory of its runs, relative to the project's folder (``.`` for the
+        folder itself): that of the notebook, where it lies in the project's folder.
     main_metric
         Metric that stands on the card in the gallery; `None` where the notebook names none.
     lower_is_better
@@ -119,8 +119,8 @@ class Version:
 
     Parameters
     ----------
-    root
-        The repository's work tree.
+    repository
+        The repository that it was read from: a work tree, or a bare one.
     script
         Source of ``<pipeline>.py``.
     assets
@@ -132,7 +132,7 @@ class Version:
     commit: str
     author: str
     created_at: datetime
-    root: Path
+    repository: Path
     script: str
     manifest: Manifest
     lock: EnvironmentLock
@@ -143,7 +143,6 @@ class Version:
         """This version as people write it."""
         return Reference(self.pipeline, self.number)
 
-    @property
-    def directory(self) -> Path:
-        """Working directory of its runs."""
-        return self.root / self.manifest.directory
+    def directory_in(self, root: Path) -> Path:
+        """Return the working directory of its runs in a project's folder."""
+        return root / self.manifest.directory

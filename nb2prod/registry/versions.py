@@ -1,40 +1,32 @@
-"""Promotion and versions: a proposal that can be read, then one commit and one tag.
+"""Promotion: a proposal that can be read, then one commit and one tag.
 
-A version lies in ``pipelines/<name>/`` of the repository: the script, ``pipeline.toml``, the
-environment lock, and assets taken from markdown. Its tag is ``<name>/v<N>``. Numbers have no
-gaps and never move, and equal content is not a new version.
+Numbers have no gaps and never move, and equal content is not a new version.
+`nb2prod.registry.stored` has how a version lies in git.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nb2prod import __version__
-from nb2prod.errors import (
-    NameInvalid,
-    NotAVersion,
-    PipelineNotFound,
-    PreflightBlocked,
-    PromotionRaced,
-    VersionNotFound,
-)
-from nb2prod.export.assets import embed_assets, extract_assets
+from nb2prod.errors import InvalidInput, NameInvalid, PreflightBlocked, PromotionRaced
+from nb2prod.export.assets import extract_assets
 from nb2prod.export.dependencies import direct_dependencies, imported_modules
 from nb2prod.export.models import Finding, Severity
 from nb2prod.export.preflight import preflight
-from nb2prod.export.script import from_script, to_script
+from nb2prod.export.script import to_script
 from nb2prod.notebook.models import Notebook
-from nb2prod.notebook.parameters import find_parameters
+from nb2prod.notebook.parameters import Parameter, find_parameters
 from nb2prod.notebook.reading import read_notebook
 from nb2prod.registry.findings import environment_findings, origin_findings
-from nb2prod.registry.lock import observe_environment
-from nb2prod.registry.manifest import LOCK_FILE, MANIFEST_FILE, read_manifest, write_manifest
+from nb2prod.registry.lock import ObservedEnvironment, observe_environment
+from nb2prod.registry.manifest import LOCK_FILE, MANIFEST_FILE, write_manifest
 from nb2prod.registry.models import (
     EnvironmentLock,
     Manifest,
@@ -42,35 +34,38 @@ from nb2prod.registry.models import (
     Version,
     check_pipeline_name,
 )
-from nb2prod.store.git import Repository
+from nb2prod.registry.stored import (
+    PIPELINES_FOLDER,
+    VersionEntry,
+    list_versions,
+    load_version,
+    newest_version,
+    script_path,
+    version_entries,
+    version_files,
+    version_notebook,
+)
+from nb2prod.store.git import Author, Repository
+
+__all__ = [
+    "PIPELINES_FOLDER",
+    "EnvironmentOf",
+    "Proposal",
+    "VersionEntry",
+    "confirm",
+    "list_versions",
+    "load_version",
+    "propose",
+    "propose_content",
+    "version_notebook",
+]
 
 log = logging.getLogger(__name__)
 
-PIPELINES_FOLDER = "pipelines"
 RACES_BEFORE_GIVING_UP = 10
 
-_VERSION_TAG = re.compile(r"(?P<pipeline>[^/]+)/v(?P<number>[1-9][0-9]*)\Z")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VersionEntry:
-    """A version in a list; `load_version` gives the whole of it."""
-
-    pipeline: str
-    number: int
-    commit: str
-    author: str
-    created_at: datetime
-
-    @property
-    def reference(self) -> Reference:
-        """This version as people write it."""
-        return Reference(self.pipeline, self.number)
-
-    @property
-    def tag(self) -> str:
-        """Its tag's name."""
-        return f"{self.pipeline}/v{self.number}"
+# From the name of a kernel to what its environment has installed; raises `KernelUnavailable`.
+EnvironmentOf = Callable[[str], ObservedEnvironment]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +74,12 @@ class Proposal:
 
     Parameters
     ----------
+    repository
+        Where the version would be made.
     findings
         All findings, blocking ones first.
+    parameters
+        Those of the parameters cell, also where a finding blocks.
     files
         Contents by path in the repository; empty where a finding blocks.
     manifest
@@ -89,10 +88,11 @@ class Proposal:
         The newest version; `None` for a pipeline's first.
     """
 
-    root: Path
+    repository: Path
     pipeline: str
     notebook: Notebook
     findings: tuple[Finding, ...]
+    parameters: tuple[Parameter, ...]
     files: Mapping[str, bytes]
     manifest: Manifest | None
     former: Version | None
@@ -111,16 +111,32 @@ class Proposal:
     @property
     def script(self) -> str:
         """The new version's script; empty where a finding blocks."""
-        return self.files.get(_script_path(self.pipeline), b"").decode()
+        return self.files.get(script_path(self.pipeline), b"").decode()
 
     @property
     def is_unchanged(self) -> bool:
         """Whether the newest version has the same content already."""
-        return self.former is not None and self.files == _files(self.former)
+        return self.former is not None and self.files == version_files(self.former)
+
+    @property
+    def digest(self) -> str:
+        """A sha256 over the pipeline and all that would be stored; empty where a finding blocks.
+
+        Two proposals of one digest become the same version, whatever else was promoted in
+        between: so what was shown to a person can be told from what is confirmed.
+        """
+        if not self.files:
+            return ""
+        hashed = hashlib.sha256(self.pipeline.encode())
+        for path in sorted(self.files):
+            # Each of known length, so that no other contents give the same bytes.
+            hashed.update(f"\0{path}\0{len(self.files[path])}\0".encode())
+            hashed.update(self.files[path])
+        return hashed.hexdigest()
 
 
 def propose(notebook_path: Path, *, name: str | None = None) -> Proposal:
-    """Check a notebook and prepare its next version, without changing anything.
+    """Check a notebook in a work tree and prepare its next version, without changing anything.
 
     Parameters
     ----------
@@ -136,55 +152,91 @@ def propose(notebook_path: Path, *, name: str | None = None) -> Proposal:
     """
     notebook = read_notebook(notebook_path)
     repository = Repository.discover(notebook_path.resolve())
-    pipeline = check_pipeline_name(name) if name else _name_from(notebook.name)
     relative = notebook_path.resolve().relative_to(repository.root.resolve())
-    former = _newest(repository, pipeline)
+    return propose_content(
+        repository=repository.root,
+        notebook=notebook,
+        path=relative.as_posix(),
+        directory=relative.parent.as_posix(),
+        environment=observe_environment,
+        name=name,
+    )
+
+
+def propose_content(
+    *,
+    repository: Path,
+    notebook: Notebook,
+    path: str,
+    directory: str,
+    environment: EnvironmentOf,
+    name: str | None = None,
+) -> Proposal:
+    """Check a notebook, wherever it came from, and prepare its next version.
+
+    Nothing is changed, and nothing is read but the repository and what ``environment`` reads.
+
+    Parameters
+    ----------
+    repository
+        A work tree or a bare repository.
+    path
+        Where the notebook lies: in the project's folder, or ``private/<person>/…``.
+    directory
+        The working directory of runs, relative to the project's folder; ``.`` for the folder.
+    environment
+        Asked once, and only where nothing blocks.
+    name
+        The pipeline's name; by default the notebook's.
+
+    Raises
+    ------
+    NameInvalid
+        The pipeline's name breaks the rule.
+    InvalidInput
+        ``path`` or ``directory`` does not lie beneath the project.
+    KernelUnavailable, ImageMissing
+        ``environment`` does not know the notebook's kernel.
+    """
+    _check_beneath(path)
+    _check_beneath(directory)
+    opened = Repository(repository)
+    pipeline = check_pipeline_name(name) if name else _name_from(notebook.name)
+    former = newest_version(opened, pipeline)
     findings = [
         *preflight(notebook),
-        *origin_findings(relative.as_posix(), former, is_detached=repository.is_detached()),
+        *origin_findings(path, former, is_detached=not opened.is_bare() and opened.is_detached()),
     ]
-    blocked = any(finding.severity is Severity.BLOCKING for finding in findings)
+    parameters = find_parameters(notebook).parameters if notebook.language == "python" else ()
     files: dict[str, bytes] = {}
     manifest = None
-    if not blocked:
-        environment = observe_environment(notebook.kernel_name)
-        imported = imported_modules(cell.source for cell in notebook.code_cells)
-        # An editable package doesn't say which modules it has; most are named as it is.
-        dependencies = {
-            *direct_dependencies(imported, environment.distributions),
-            *(module.partition(".")[0] for module in imported),
-        }
-        findings += environment_findings(environment, dependencies)
-        manifest = _manifest(notebook, relative, environment.lock)
-        plain, assets = extract_assets(notebook)
-        script = to_script(
-            plain,
-            manifest.parameters,
-            distributions=environment.distributions,
-        )
-        folder = f"{PIPELINES_FOLDER}/{pipeline}"
-        files = {
-            _script_path(pipeline): script.encode(),
-            f"{folder}/{MANIFEST_FILE}": write_manifest(manifest).encode(),
-            f"{folder}/{LOCK_FILE}": environment.lock.text.encode(),
-            **{f"{folder}/{path}": content for path, content in assets.items()},
-        }
+    if not any(finding.severity is Severity.BLOCKING for finding in findings):
+        observed = environment(notebook.kernel_name)
+        findings += environment_findings(observed, _dependencies(notebook, observed))
+        manifest = _manifest(notebook, path, directory, parameters, observed.lock)
+        files = _files(pipeline, notebook, manifest, observed)
     return Proposal(
-        root=repository.root,
+        repository=repository,
         pipeline=pipeline,
         notebook=notebook,
         findings=tuple(findings),
+        parameters=parameters,
         files=files,
         manifest=manifest,
         former=former,
     )
 
 
-def confirm(proposal: Proposal) -> Version:
+def confirm(proposal: Proposal, author: Author | None = None) -> Version:
     """Make the version that was proposed: one commit and one tag, or neither.
 
     Two people promoting at once both get a version, with different numbers; a content that
     the newest version has by now gives that version, and no new one.
+
+    Parameters
+    ----------
+    author
+        Who promotes; by default whom git's configuration names.
 
     Raises
     ------
@@ -207,11 +259,11 @@ def confirm(proposal: Proposal) -> Version:
                 if finding.severity is Severity.BLOCKING
             ],
         )
-    repository = Repository(proposal.root)
+    repository = Repository(proposal.repository)
     for attempt in range(1, RACES_BEFORE_GIVING_UP + 1):
         parent = repository.head()
-        newest = _newest(repository, proposal.pipeline)
-        if newest is not None and _files(newest) == proposal.files:
+        newest = newest_version(repository, proposal.pipeline)
+        if newest is not None and version_files(newest) == proposal.files:
             return newest
         number = 1 if newest is None else newest.number + 1
         reference = Reference(proposal.pipeline, number)
@@ -223,6 +275,7 @@ def confirm(proposal: Proposal) -> Version:
                 f"From {_origin(proposal)}, by nb2prod {__version__}.",
                 tag=f"{proposal.pipeline}/v{number}",
                 parent=parent,
+                author=author,
             )
         except PromotionRaced as error:
             _require_free_tag(repository, reference, error)
@@ -230,66 +283,35 @@ def confirm(proposal: Proposal) -> Version:
                 raise
             log.info("Promotion raced, trying again reference=%s attempt=%d", reference, attempt)
             continue
-        return load_version(proposal.root, reference)
+        return load_version(proposal.repository, reference)
     raise AssertionError("unreachable")
 
 
-def list_versions(root: Path, pipeline: str | None = None) -> tuple[VersionEntry, ...]:
-    """Return the versions in a repository, by pipeline, newest first.
-
-    Raises
-    ------
-    PipelineNotFound
-        A pipeline was named that has no version.
-    """
-    repository = Repository(root)
-    entries = _entries(repository, pipeline)
-    if pipeline is not None and not entries:
-        raise _no_pipeline(repository, pipeline)
-    return entries
+def _check_beneath(path: str) -> None:
+    plain = PurePosixPath(path)
+    if plain.is_absolute() or ".." in plain.parts or not path:
+        raise InvalidInput(f"{path!r} is no path inside of the project.")
+    # Half a character can't be written to a file, and a line end would break the commit's message.
+    if any(ord(character) < 32 or 0xD800 <= ord(character) <= 0xDFFF for character in path):
+        raise InvalidInput(f"{path!r} has characters that a path in a project can't have.")
 
 
-def load_version(root: Path, reference: Reference) -> Version:
-    """Read a version from its tag; a reference without a number gives the newest.
-
-    Raises
-    ------
-    PipelineNotFound, VersionNotFound
-        There is none such.
-    NotAVersion
-        What the tag points to is no version that this nb2prod can read.
-    """
-    repository = Repository(root)
-    entries = _entries(repository, reference.pipeline)
-    if not entries:
-        raise _no_pipeline(repository, reference.pipeline)
-    for entry in entries:
-        if reference.number in (None, entry.number):
-            return _load(repository, entry)
-    raise VersionNotFound(
-        f"There is no {reference}; {entries[0].reference} is the newest version of"
-        f" {reference.pipeline}."
-    )
+def _dependencies(notebook: Notebook, observed: ObservedEnvironment) -> set[str]:
+    imported = imported_modules(cell.source for cell in notebook.code_cells)
+    # An editable package doesn't say which modules it has; most are named as it is.
+    return {
+        *direct_dependencies(imported, observed.distributions),
+        *(module.partition(".")[0] for module in imported),
+    }
 
 
-def version_notebook(version: Version) -> Notebook:
-    """Return a version as a notebook, without outputs: what runs, and what people open.
-
-    Its pictures are attachments again, so that it shows them wherever it lies.
-    """
-    notebook = embed_assets(from_script(version.script, name=version.pipeline), version.assets)
-    manifest = version.manifest
-    return Notebook(
-        name=version.pipeline,
-        cells=notebook.cells,
-        kernel_name=manifest.kernel_name,
-        kernel_display_name=manifest.kernel_display_name,
-        language=manifest.language,
-        metadata=notebook.metadata,
-    )
-
-
-def _manifest(notebook: Notebook, relative: Path, lock: EnvironmentLock) -> Manifest:
+def _manifest(
+    notebook: Notebook,
+    path: str,
+    directory: str,
+    parameters: tuple[Parameter, ...],
+    lock: EnvironmentLock,
+) -> Manifest:
     ours: Any = notebook.metadata.get("nb2prod")
     said = ours if isinstance(ours, Mapping) else {}
     main, lower = said.get("main_metric"), said.get("lower_is_better")
@@ -298,9 +320,9 @@ def _manifest(notebook: Notebook, relative: Path, lock: EnvironmentLock) -> Mani
         kernel_name=notebook.kernel_name,
         kernel_display_name=notebook.kernel_display_name,
         language=notebook.language,
-        notebook=relative.as_posix(),
-        directory=relative.parent.as_posix(),
-        parameters=find_parameters(notebook).parameters,
+        notebook=path,
+        directory=directory,
+        parameters=parameters,
         python=lock.python,
         lock_is_observed=lock.is_observed,
         main_metric=main if isinstance(main, str) and main else None,
@@ -308,81 +330,18 @@ def _manifest(notebook: Notebook, relative: Path, lock: EnvironmentLock) -> Mani
     )
 
 
-def _entries(repository: Repository, pipeline: str | None) -> tuple[VersionEntry, ...]:
-    found = []
-    for tag in repository.tags(f"{pipeline or '*'}/v*"):
-        match = _VERSION_TAG.match(tag.name)
-        if match is not None:
-            found.append(
-                VersionEntry(
-                    pipeline=match["pipeline"],
-                    number=int(match["number"]),
-                    commit=tag.commit,
-                    author=tag.author,
-                    created_at=tag.created_at,
-                )
-            )
-    # A tag of that form may be somebody's own; ours point to a commit with a manifest.
-    paths = [f"{entry.commit}:{_manifest_path(entry.pipeline)}" for entry in found]
-    ours = repository.existing(paths)
-    versions = (entry for entry, path in zip(found, paths, strict=True) if path in ours)
-    return tuple(sorted(versions, key=lambda entry: (entry.pipeline, -entry.number)))
-
-
-def _newest(repository: Repository, pipeline: str) -> Version | None:
-    entries = _entries(repository, pipeline)
-    return _load(repository, entries[0]) if entries else None
-
-
-def _load(repository: Repository, entry: VersionEntry) -> Version:
-    folder = f"{PIPELINES_FOLDER}/{entry.pipeline}"
-    contents = {
-        path.removeprefix(f"{folder}/"): repository.read_file(entry.commit, path) or b""
-        for path in repository.list_files(entry.commit, folder)
-    }
-    script = contents.pop(f"{entry.pipeline}.py", None)
-    manifest_text = contents.pop(MANIFEST_FILE)
-    lock_text = contents.pop(LOCK_FILE, b"")
-    if script is None:
-        raise NotAVersion(
-            f"{entry.reference} has no script in {folder}; its tag was not made by"
-            " `nb2prod promote`."
-        )
-    manifest = read_manifest(manifest_text.decode())
-    return Version(
-        pipeline=entry.pipeline,
-        number=entry.number,
-        commit=entry.commit,
-        author=entry.author,
-        created_at=entry.created_at,
-        root=repository.root,
-        script=script.decode(),
-        manifest=manifest,
-        lock=EnvironmentLock(
-            text=lock_text.decode(),
-            python=manifest.python,
-            is_observed=manifest.lock_is_observed,
-        ),
-        assets=contents,
-    )
-
-
-def _files(version: Version) -> dict[str, bytes]:
-    folder = f"{PIPELINES_FOLDER}/{version.pipeline}"
+def _files(
+    pipeline: str, notebook: Notebook, manifest: Manifest, observed: ObservedEnvironment
+) -> dict[str, bytes]:
+    plain, assets = extract_assets(notebook)
+    script = to_script(plain, manifest.parameters, distributions=observed.distributions)
+    folder = f"{PIPELINES_FOLDER}/{pipeline}"
     return {
-        _script_path(version.pipeline): version.script.encode(),
-        f"{folder}/{MANIFEST_FILE}": write_manifest(version.manifest).encode(),
-        f"{folder}/{LOCK_FILE}": version.lock.text.encode(),
-        **{f"{folder}/{path}": content for path, content in version.assets.items()},
+        script_path(pipeline): script.encode(),
+        f"{folder}/{MANIFEST_FILE}": write_manifest(manifest).encode(),
+        f"{folder}/{LOCK_FILE}": observed.lock.text.encode(),
+        **{f"{folder}/{path}": content for path, content in assets.items()},
     }
-
-
-def _script_path(pipeline: str) -> str:
-    return f"{PIPELINES_FOLDER}/{pipeline}/{pipeline}.py"
-
-
-def _manifest_path(pipeline: str) -> str:
-    return f"{PIPELINES_FOLDER}/{pipeline}/{MANIFEST_FILE}"
 
 
 def _origin(proposal: Proposal) -> str:
@@ -391,7 +350,7 @@ def _origin(proposal: Proposal) -> str:
 
 def _require_free_tag(repository: Repository, reference: Reference, cause: Exception) -> None:
     # A tag of somebody's own would lose us every race for its name.
-    ours = {entry.tag for entry in _entries(repository, reference.pipeline)}
+    ours = {entry.tag for entry in version_entries(repository, reference.pipeline)}
     others = {tag.name for tag in repository.tags(reference.pipeline)} - ours
     for name in (reference.pipeline, f"{reference.pipeline}/v{reference.number}"):
         if name in others:
@@ -403,9 +362,3 @@ def _require_free_tag(repository: Repository, reference: Reference, cause: Excep
 
 def _name_from(notebook_name: str) -> str:
     return check_pipeline_name(re.sub(r"[^A-Za-z0-9_-]+", "-", notebook_name).strip("-_"))
-
-
-def _no_pipeline(repository: Repository, pipeline: str) -> PipelineNotFound:
-    known = sorted({entry.pipeline for entry in _entries(repository, None)})
-    hint = f"it has {', '.join(known)}" if known else "nothing has been promoted in it yet"
-    return PipelineNotFound(f"There is no pipeline {pipeline!r} in {repository.root}; {hint}.")

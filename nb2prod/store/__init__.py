@@ -1,5 +1,5 @@
 """Database, content-addressed blobs and git: what everything else keeps its state in.
 
 Public names: `database.Database`, `blobs.BlobStore`, `blobs.Blob`, `git.Repository`, `git.Tag`,
-and the tables of `schema`.
+`git.Author`, and the tables of `schema`.
 """

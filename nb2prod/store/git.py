@@ -2,17 +2,18 @@
 
 A commit is built beside the work tree (an index of its own) and becomes visible together with
 its tag by one reference transaction, so that an interruption leaves either both or neither,
-and what the person has staged stays staged.
+and what the person has staged stays staged. In a bare repository, which has neither work tree
+nor index, the transaction is all there is.
 """
 
 from __future__ import annotations
 
 import fcntl
 import logging
-import os
-import shutil
+import re
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,15 +25,16 @@ from nb2prod.errors import (
     IdentityMissing,
     PromotionRaced,
     RepositoryNotFound,
-    StorageFull,
-    StorageUnusable,
-    ToolMissing,
     WorkInTheWay,
 )
+from nb2prod.store.git_program import GIT_TIMEOUT_S, OTHERS_REPOSITORY, git_failure, run_git
 
 log = logging.getLogger(__name__)
 
-GIT_TIMEOUT_S = 60
+LOCK_NAME = "nb2prod.lock"
+
+# Hooks and the file system monitor are programs that a repository's configuration names.
+_RUNS_NOTHING = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +50,36 @@ class Tag:
     created_at: datetime
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Author:
+    """Who made a commit.
+
+    Git can't write each name: what it has no place for (``<``, ``>``, line ends) is left out.
+    """
+
+    name: str
+    email: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables that tell git, as author and as committer."""
+        name, email = _identity_part(self.name), _identity_part(self.email).replace(" ", "")
+        return {
+            "GIT_AUTHOR_NAME": name,
+            "GIT_AUTHOR_EMAIL": email,
+            "GIT_COMMITTER_NAME": name,
+            "GIT_COMMITTER_EMAIL": email,
+        }
+
+
 class Repository:
-    """A git work tree.
+    """A git repository: a work tree, or a bare one that only we write.
 
     Parameters
     ----------
     root
-        The folder that holds ``.git``; see `discover` to find it from below.
+        The folder that holds ``.git``, see `discover` to find it from below; or the bare
+        repository itself.
     """
 
     def __init__(self, root: Path) -> None:
@@ -72,7 +97,7 @@ class Repository:
             Git is not installed.
         """
         folder = start if start.is_dir() else start.parent
-        answer = _run(["git", "-C", str(folder), "rev-parse", "--show-toplevel"])
+        answer = run_git(["git", "-C", str(folder), "rev-parse", "--show-toplevel"])
         if answer.returncode != 0:
             if "dubious ownership" in answer.stderr:
                 raise RepositoryNotFound(
@@ -93,10 +118,53 @@ class Repository:
         repository.git("init", "--quiet", "--initial-branch=main")
         return repository
 
+    @classmethod
+    def create_bare(cls, root: Path) -> Repository:
+        """Make a new, empty repository without a work tree, its HEAD on ``main``."""
+        root.mkdir(parents=True, exist_ok=True)
+        # Without a template: those of this machine may bring hooks.
+        made = run_git(
+            ["git", "init", "--quiet", "--bare", "--template=", "--initial-branch=main", str(root)],
+            drops=OTHERS_REPOSITORY,
+        )
+        if made.returncode != 0:
+            raise git_failure("init", root, made.stderr)
+        return cls(root)
+
+    def clone_bare(self, target: Path) -> Repository:
+        """Copy all branches and tags into a new bare repository, its HEAD on ``main``.
+
+        ``main`` is what HEAD is here, where there is no branch of that name. The copy shares
+        no file with this repository and doesn't remember it.
+
+        Raises
+        ------
+        StorageFull, StorageUnusable
+            Git could not read or write.
+        """
+        command = ["git", "clone", "--quiet", "--bare", "--no-hardlinks", "--template="]
+        cloned = run_git(
+            [*command, "--", str(self.root.absolute()), str(target)],
+            drops=OTHERS_REPOSITORY,
+        )
+        if cloned.returncode != 0:
+            raise git_failure("clone", target, cloned.stderr)
+        clone = Repository(target)
+        clone.git("remote", "remove", "origin")
+        head = clone.head()
+        clone.git("symbolic-ref", "HEAD", "refs/heads/main")
+        if head is not None and clone.head() is None:
+            clone.git("update-ref", "HEAD", head)
+        return clone
+
     def head(self) -> str | None:
         """Return the commit of HEAD; `None` in a repository without a commit."""
         answer = self._try("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
         return answer.stdout.strip() or None
+
+    def is_bare(self) -> bool:
+        """Tell whether it has no work tree."""
+        return (self.root / "HEAD").is_file() and not (self.root / ".git").exists()
 
     def is_detached(self) -> bool:
         """Tell whether HEAD is on no branch."""
@@ -107,9 +175,7 @@ class Repository:
 
         ``path`` is relative to the root, with ``/``.
         """
-        answer = _run(
-            ["git", "-C", str(self.root), "cat-file", "blob", f"{revision}:{path}"], text=False
-        )
+        answer = self._start("cat-file", "blob", f"{revision}:{path}", text=False)
         return answer.stdout if answer.returncode == 0 else None
 
     def list_files(self, revision: str, folder: str) -> tuple[str, ...]:
@@ -148,6 +214,7 @@ class Repository:
         message: str,
         tag: str,
         parent: str | None,
+        author: Author | None = None,
     ) -> str:
         """Commit files on top of HEAD and tag the commit, as one step.
 
@@ -163,11 +230,13 @@ class Repository:
             Name of the new tag; must not exist.
         parent
             What HEAD was when the caller looked (`head`).
+        author
+            Who made the commit and the tag; by default whom git's configuration names.
 
         Returns
         -------
         str
-            The new commit's id. Work tree and index have the files too.
+            The new commit's id. Work tree and index, where there are any, have the files too.
 
         Raises
         ------
@@ -180,14 +249,21 @@ class Repository:
         StorageFull, StorageUnusable
             Git could not write.
         """
-        self._require_identity()
+        identity = self._identity() if author is None else author.environment
+        has_work_tree = not self.is_bare()
         # Ours wait for each other, so that the work tree ends as the newest of them; the
         # person's own git commands don't, and are what can still win a race.
         with self._promoting():
-            self._require_no_edits(files, replaces)
-            commit = self._commit(files, replaces, message, parent)
-            self._publish(commit, parent, tag, self._tag(commit, tag, message), message)
-            self._lay_out(files, replaces, parent)
+            if has_work_tree:
+                self._require_no_edits(files, replaces)
+            tree = self._write_tree(files, replaces, parent)
+            parents = [] if parent is None else ["-p", parent]
+            commit = self.git("commit-tree", tree, *parents, "-m", message, env=identity).strip()
+            tag_object = self._tag(commit, tag, message, identity)
+            first_line = message.splitlines()[0]
+            self._publish(commit, parent, (tag, tag_object), f"commit (promote): {first_line}")
+            if has_work_tree:
+                self._lay_out(files, replaces, parent)
         return commit
 
     def git(self, *arguments: str, stdin: str | None = None, env: Mapping[str, str] = {}) -> str:
@@ -201,33 +277,57 @@ class Repository:
         answer = self._try(*arguments, stdin=stdin, env=env)
         if answer.returncode == 0:
             return answer.stdout
-        words = answer.stderr.strip() or f"exit status {answer.returncode}"
-        if "No space left" in words:
-            raise StorageFull(f"No space is left for the repository {self.root}.")
-        raise StorageUnusable(f"`git {arguments[0]}` failed in {self.root}: {words}")
+        words = answer.stderr or f"exit status {answer.returncode}"
+        raise git_failure(arguments[0], self.root, words)
 
     def _try(
         self, *arguments: str, stdin: str | None = None, env: Mapping[str, str] = {}
     ) -> subprocess.CompletedProcess[str]:
-        return _run(["git", "-C", str(self.root), *arguments], stdin=stdin, env=env)
+        return self._start(*arguments, stdin=stdin, env=env)
+
+    def _start(
+        self,
+        *arguments: str,
+        stdin: str | bytes | None = None,
+        env: Mapping[str, str] = {},
+        text: bool = True,
+    ) -> subprocess.CompletedProcess[Any]:
+        if not self.is_bare():
+            command = ["git", "-C", str(self.root), *arguments]
+            return run_git(command, stdin=stdin, env=env, text=text)
+        # Named, not discovered: then git asks neither who owns it nor what else lies around.
+        root = str(self.root.absolute())
+        command = ["git", "-C", root, f"--git-dir={root}", *_RUNS_NOTHING, *arguments]
+        return run_git(command, stdin=stdin, env=env, text=text, drops=OTHERS_REPOSITORY)
 
     def has_identity(self) -> bool:
         """Tell whether git knows the name and address of a commit's author here."""
         return self._try("var", "GIT_AUTHOR_IDENT").returncode == 0
 
-    def _require_identity(self) -> None:
+    def _identity(self) -> dict[str, str]:
         if not self.has_identity():
             raise IdentityMissing(
                 "Git doesn't know who you are. Tell it: `git config --global user.name NAME`"
                 " and `git config --global user.email ADDRESS`."
             )
+        return {}
 
     @contextmanager
     def _promoting(self) -> Iterator[None]:
-        path = self.root / self.git("rev-parse", "--git-common-dir").strip() / "nb2prod.lock"
+        path = self.root / self.git("rev-parse", "--git-common-dir").strip() / LOCK_NAME
         with path.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            if self.is_bare():
+                self._remove_dead_locks()
             yield
+
+    def _remove_dead_locks(self) -> None:
+        """Remove what a git of ours that was killed, as by a power cut, has left locked."""
+        oldest = time.time() - 2 * GIT_TIMEOUT_S
+        for lock in (*self.root.glob("*.lock"), *(self.root / "refs").rglob("*.lock")):
+            if lock.name != LOCK_NAME and lock.lstat().st_mtime < oldest:
+                log.warning("Removing a lock that nobody holds, path=%s", lock)
+                lock.unlink(missing_ok=True)
 
     def _require_no_edits(self, files: Mapping[str, bytes], folder: str) -> None:
         entries = self.git("status", "--porcelain=v1", "-z", "--no-renames", "--", folder)
@@ -252,54 +352,46 @@ class Repository:
         file = self.root / path
         return file.is_file() and file.read_bytes() == files.get(path)
 
-    def _commit(
-        self, files: Mapping[str, bytes], replaces: str, message: str, parent: str | None
-    ) -> str:
+    def _write_tree(self, files: Mapping[str, bytes], replaces: str, parent: str | None) -> str:
         with tempfile.TemporaryDirectory(prefix="nb2prod-index-") as folder:
             env = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+            entries = []
             if parent is not None:
                 self.git("read-tree", parent, env=env)
-                former = "".join(f"{path}\0" for path in self.list_files(parent, replaces))
-                self.git("update-index", "--force-remove", "-z", "--stdin", stdin=former, env=env)
-            self._add(files, env)
-            tree = self.git("write-tree", env=env).strip()
-        parents = [] if parent is None else ["-p", parent]
-        return self.git("commit-tree", tree, *parents, "-m", message).strip()
+                gone = "0" * len(parent)
+                entries = [f"0 {gone}\t{path}" for path in self.list_files(parent, replaces)]
+            entries += [f"100644 {self._store(path, files[path])}\t{path}" for path in files]
+            listed = "".join(f"{entry}\0" for entry in entries)
+            self.git("update-index", "-z", "--index-info", stdin=listed, env=env)
+            return self.git("write-tree", env=env).strip()
 
-    def _tag(self, commit: str, tag: str, message: str) -> str:
-        tagger = self.git("var", "GIT_COMMITTER_IDENT").strip()
+    def _store(self, path: str, content: bytes) -> str:
+        stored = self._start("hash-object", "-w", "--stdin", stdin=content, text=False)
+        if stored.returncode != 0:
+            words = stored.stderr.decode(errors="replace")
+            raise git_failure(f"hash-object` of `{path}", self.root, words)
+        object_id: str = stored.stdout.decode().strip()
+        return object_id
+
+    def _tag(self, commit: str, tag: str, message: str, identity: Mapping[str, str]) -> str:
+        tagger = self.git("var", "GIT_COMMITTER_IDENT", env=identity).strip()
         body = f"object {commit}\ntype commit\ntag {tag}\ntagger {tagger}\n\n{message}\n"
         return self.git("mktag", stdin=body).strip()
 
-    def _add(self, files: Mapping[str, bytes], env: Mapping[str, str]) -> None:
-        for path, content in files.items():
-            stored = _run(
-                ["git", "-C", str(self.root), "hash-object", "-w", "--stdin"],
-                stdin=content,
-                text=False,
-            )
-            if stored.returncode != 0:
-                words = stored.stderr.decode(errors="replace").strip()
-                raise StorageUnusable(f"Git could not store {path} in {self.root}: {words}")
-            entry = f"100644,{stored.stdout.decode().strip()},{path}"
-            self.git("update-index", "--add", "--cacheinfo", entry, env=env)
-
-    def _publish(
-        self, commit: str, parent: str | None, tag: str, tag_object: str, message: str
-    ) -> None:
-        first_line = message.splitlines()[0]
+    def _publish(self, commit: str, parent: str | None, tag: tuple[str, str], reason: str) -> None:
+        name, tag_object = tag
         # Of zeros: there must be none yet. As long as the repository's ids, 40 or 64 digits.
         former = parent or "0" * len(commit)
         transaction = (
             f"start\nupdate HEAD {commit} {former}\n"
-            f"create refs/tags/{tag} {tag_object}\nprepare\ncommit\n"
+            f"create refs/tags/{name} {tag_object}\nprepare\ncommit\n"
         )
-        answer = self._try(
-            "update-ref", "-m", f"commit (promote): {first_line}", "--stdin", stdin=transaction
-        )
+        answer = self._try("update-ref", "-m", reason, "--stdin", stdin=transaction)
+        if "No space left" in answer.stderr:
+            raise git_failure("update-ref", self.root, answer.stderr)
         if answer.returncode != 0:
             raise PromotionRaced(
-                f"{self.root} changed while {tag} was being made: {answer.stderr.strip()}"
+                f"{self.root.name} changed while {name} was being made: {answer.stderr.strip()}"
             )
 
     def _lay_out(self, files: Mapping[str, bytes], replaces: str, parent: str | None) -> None:
@@ -318,29 +410,12 @@ class Repository:
             log.warning("%s is committed, but not in the index: %s", replaces, staged.stderr)
 
 
-def _run(
-    command: list[str],
-    *,
-    stdin: str | bytes | None = None,
-    env: Mapping[str, str] = {},
-    text: bool = True,
-) -> subprocess.CompletedProcess[Any]:
-    if shutil.which("git") is None:
-        raise ToolMissing("Git is not installed. On Debian or Ubuntu: `apt-get install git`.")
-    # Messages are compared with English ones; a prompt would wait for ever.
-    fixed = {"LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0"}
-    return subprocess.run(
-        command,
-        input=stdin,
-        stdin=subprocess.DEVNULL if stdin is None else None,
-        capture_output=True,
-        text=text,
-        encoding="utf-8" if text else None,
-        errors="surrogateescape" if text else None,
-        env={**os.environ, **fixed, **env},
-        timeout=GIT_TIMEOUT_S,
-        check=False,
-    )
+def _identity_part(text: str) -> str:
+    """Return what git can write of a name; it refuses an empty one."""
+    encodable = text.encode("utf-8", "replace").decode()
+    plain = re.sub(r"[\x00-\x20\x7f<>]+", " ", encodable)
+    # Git itself strips these from both ends.
+    return plain.strip(" .,:;\"'\\") or "unknown"
 
 
 def _time(iso: str) -> datetime:

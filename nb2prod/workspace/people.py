@@ -6,6 +6,11 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from nb2prod.errors import NameInvalid
+from nb2prod.store.git import Author
+
+PERSON_NAME_LENGTH = 255
+
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
 # What this module itself puts at the end of a name; a person may not take another's folder.
 _DIGEST = re.compile(r"-[0-9a-f]{8}\Z")
@@ -48,3 +53,28 @@ def folder_name(person: str) -> str:
     plain = re.sub(r"[^a-z0-9]+", "-", person.lower()).strip("-")[:_FIRST_CHARACTERS]
     digest = hashlib.sha256(person.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{plain}-{digest}" if plain else f"person-{digest}"
+
+
+def check_person_name(name: str) -> str:
+    """Return the name if it is one that the hub gives to people; else raise `NameInvalid`.
+
+    It has 1 to 255 characters, all of them printable, no slash, and no space at its ends.
+    """
+    is_long = len(name) > PERSON_NAME_LENGTH
+    if not name or is_long or "/" in name or name != name.strip() or not name.isprintable():
+        raise NameInvalid(
+            f"{name[:40]!r} is no name of a person: use the name that the person logs in with, of"
+            f" 1 to {PERSON_NAME_LENGTH} characters without slashes."
+        )
+    return name
+
+
+def author_of(person: str) -> Author:
+    """Return a person as the author of commits, under an address where nobody gets mail.
+
+    ``.invalid`` is kept free of real addresses by RFC 2606.
+
+    >>> author_of("ada")
+    Author(name='ada', email='ada@nb2prod.invalid')
+    """
+    return Author(name=person, email=f"{folder_name(person)}@nb2prod.invalid")

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nb2prod.workspace.models import Project, Role
 from nb2prod.workspace.people import folder_name
-from nb2prod.workspace.projects import Project, Role
 
 # The one account of all containers; the project's group is what its members share.
 PERSON_UID = 1000
@@ -111,6 +111,11 @@ def project_gid(project: Project) -> int:
 def network_name(surroundings: Surroundings, project: Project) -> str:
     """Return the name of a project's network."""
     return f"nb2prod-{surroundings.instance}-{project.name}"
+
+
+def run_container_name(surroundings: Surroundings, run_id: str) -> str:
+    """Return the name of a run's container."""
+    return f"nb2prod-{surroundings.instance}-run-{run_id}"
 
 
 def private_folder(home: Path, project: Project, person: str) -> Path:

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from nb2prod.errors import NameInvalid, ProjectExists, ProjectNotFound
+from nb2prod.errors import (
+    Conflict,
+    NameInvalid,
+    ProjectExists,
+    ProjectNotFound,
+    RoleInsufficient,
+)
 from nb2prod.workspace.projects import (
     Role,
     add_member,
@@ -114,7 +120,7 @@ def test_add_member_by_who_is_no_owner_is_refused(
     project_of(workspace, tmp_path / "p", person="ada")
     add_member(workspace, "p", "bob", role, person="ada")
 
-    with pytest.raises(ProjectNotFound):
+    with pytest.raises(RoleInsufficient, match=r"Only an owner of p.*Ask ada"):
         add_member(workspace, "p", "bob", Role.OWNER, person="bob")
 
 
@@ -123,5 +129,5 @@ def test_add_member_that_would_leave_no_owner_is_refused(
 ) -> None:
     project_of(workspace, tmp_path / "p", person="ada")
 
-    with pytest.raises(NameInvalid, match="last owner"):
+    with pytest.raises(Conflict, match="last owner"):
         add_member(workspace, "p", "ada", Role.VIEWER, person="ada")

@@ -203,7 +203,7 @@ def test_notebook_in_a_folder_runs_in_that_folder(repository: Repository) -> Non
 
     assert version.pipeline == "My-Notebook-2"
     assert version.manifest.directory == "models/seats"
-    assert version.directory == folder
+    assert version.directory_in(repository.root) == folder
 
 
 def test_second_notebook_of_one_name_is_warned_of(repository: Repository) -> None:
