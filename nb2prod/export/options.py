@@ -27,6 +27,17 @@ _JSON = """\
         read.__name__ = f"JSON {kind.__name__}"
         return read
 """
+_WITHIN = """\
+    def within(read, low, high, interval):
+        def read_within(text):
+            number = read(text)
+            if (low is None or number >= low) and (high is None or number <= high):
+                return number
+            raise argparse.ArgumentTypeError(f"{text} is not in {interval}")
+
+        read_within.__name__ = read.__name__
+        return read_within
+"""
 _ITEM_TYPES = {
     ParameterType.INTEGER: "int",
     ParameterType.FLOAT: "float, int",
@@ -50,6 +61,8 @@ def options_source(parameters: Sequence[Parameter], title: str) -> str:
     kinds = {parameter.type for parameter in parameters}
     if kinds & {ParameterType.LIST, ParameterType.DICT}:
         lines += ["    import json", "", *_JSON.splitlines()]
+    if any(parameter.range_text for parameter in parameters):
+        lines += ["", *_WITHIN.splitlines()]
     if any(_needs_optional(parameter) for parameter in parameters):
         lines += ["", *_OPTIONAL.splitlines()]
     lines += [
@@ -95,6 +108,9 @@ def _reader(parameter: Parameter) -> str:
         reader = f"json_value(list{', ' * bool(items)}{items})"
     elif parameter.type is ParameterType.DICT:
         reader = "json_value(dict)"
+    elif parameter.range_text:
+        limits = f"{parameter.minimum}, {parameter.maximum}, {quoted(parameter.range_text)}"
+        reader = f"within({parameter.type.value}, {limits})"
     else:
         reader = parameter.type.value
     return f"optional({reader})" if _needs_optional(parameter) else reader
@@ -121,7 +137,8 @@ def _metavar(parameter: Parameter) -> str:
 
 
 def _help(parameter: Parameter) -> str:
-    facts = f"({parameter.type_text}, default: {literal_source(parameter.default)})"
+    kind = f"{parameter.type_text} in {parameter.range_text}".removesuffix(" in ")
+    facts = f"({kind}, default: {literal_source(parameter.default)})"
     if parameter.choices and parameter.type is ParameterType.LIST:
         facts = f"of {', '.join(map(literal_source, parameter.choices))} {facts}"
     return f"{parameter.help} {facts}".strip().replace("%", "%%")

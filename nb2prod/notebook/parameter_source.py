@@ -1,8 +1,9 @@
 """Reading parameters from the source of the parameters cell, by its syntax tree.
 
 A parameter is a name that the cell assigns at its top level to a literal. Its type is its
-annotation, else that of the literal; its help is the comment behind it. What can't be a
-parameter is reported with the line and the reason, never passed over in silence.
+annotation, else that of the literal; its help is the comment behind it. A number's comment may
+end with the range of its values, as in ``# weight of the penalty [0, 1]``; either end may be
+left out. What can't be a parameter is reported with the line and the reason, never passed over in silence.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ _PRAGMA = re.compile(
     r"(^|#)\s*(noqa|type:\s*ignore|pragma|fmt:|pylint:|pyright:)\b.*", re.IGNORECASE
 )
 _TYPE_COMMENT = re.compile(r"type:\s*(?P<type>[^\s\[]+(\[[^\]]*\])?)\s*(?P<help>.*)")
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_RANGE = re.compile(rf"\[\s*(?P<low>{_NUMBER})?\s*,\s*(?P<high>{_NUMBER})?\s*\]\Z")
 _TYPE_NAMES = {
     "int": ParameterType.INTEGER,
     "float": ParameterType.FLOAT,
@@ -216,20 +219,40 @@ def _parameter(assignment: _Assignment) -> Parameter:
     if typed is not None:
         annotation, text = annotation or _parsed_type(typed["type"]), typed["help"].lstrip("# ")
     facts = _inferred(default) if annotation is None else _annotated(annotation)
+    help_text = _PRAGMA.sub("", text).rstrip(" #")
     parameter = Parameter(
         assignment.name,
         facts.type,
         None,
-        help=_PRAGMA.sub("", text).rstrip(" #"),
+        help=help_text,
         choices=facts.choices,
         # `x: int = None` was Python's way to write "optional" for long.
         is_optional=facts.is_optional or default is None,
         item_type=facts.item_type,
     )
     try:
-        return replace(parameter, default=_strict_default(parameter, default))
+        parameter = replace(parameter, default=_strict_default(parameter, default))
     except ParameterInvalid as error:
         raise _NoParameter(f"its default does not fit its type: {error.message}") from None
+    return _limited(parameter)
+
+
+def _limited(parameter: Parameter) -> Parameter:
+    """Read the range at the end of a number's comment."""
+    found = _RANGE.search(parameter.help)
+    is_number = parameter.type in (ParameterType.INTEGER, ParameterType.FLOAT)
+    if found is None or not is_number or parameter.choices:
+        return parameter
+    low, high = (float(text) if text else None for text in found.group("low", "high"))
+    limited = replace(
+        parameter, minimum=low, maximum=high, help=parameter.help[: found.start()].rstrip(" ,;:")
+    )
+    try:
+        read_value(limited, limited.default)
+    except ParameterInvalid:
+        # The author's own default is beyond it, so it was no range but part of the text.
+        return parameter
+    return limited
 
 
 def _strict_default(parameter: Parameter, default: object) -> object:

@@ -44,6 +44,8 @@ class Parameter:
         Whether `None` is allowed besides.
     item_type
         For a list: the type of its items; `None` where they may be anything.
+    minimum, maximum
+        For a number: the least and the greatest value allowed; `None` where there is no limit.
     """
 
     name: str
@@ -53,6 +55,20 @@ class Parameter:
     choices: tuple[object, ...] = ()
     is_optional: bool = False
     item_type: ParameterType | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @property
+    def range_text(self) -> str:
+        """The limits as an interval; empty where there is none.
+
+        >>> Parameter("days", ParameterType.INTEGER, 7, minimum=1).range_text
+        '[1, ]'
+        """
+        if self.minimum is None and self.maximum is None:
+            return ""
+        low, high = ("" if end is None else f"{end:g}" for end in (self.minimum, self.maximum))
+        return f"[{low}, {high}]"
 
     @property
     def type_text(self) -> str:
@@ -85,7 +101,7 @@ def read_values(parameters: Iterable[Parameter], values: Mapping[str, object]) -
     ParameterUnknown
         A value has the name of no parameter.
     ParameterInvalid
-        A value is not of its parameter's type, or none of its choices.
+        A value is not of its parameter's type, none of its choices, or beyond its limits.
 
     Examples
     --------
@@ -121,7 +137,19 @@ def read_value(parameter: Parameter, value: object) -> object:
                 f"Parameter {parameter.name} can't be {_shown(item)}. Choose one of {allowed}.",
                 parameter=parameter.name,
             )
+    if isinstance(read, int | float) and not _is_within(parameter, read):
+        raise ParameterInvalid(
+            f"Parameter {parameter.name} can't be {_shown(read)}: it must be in"
+            f" {parameter.range_text}.",
+            parameter=parameter.name,
+        )
     return read
+
+
+def _is_within(parameter: Parameter, number: float) -> bool:
+    # Written so that a NaN is in no range.
+    low, high = parameter.minimum, parameter.maximum
+    return (low is None or number >= low) and (high is None or number <= high)
 
 
 def to_source(parameters: Iterable[Parameter], values: Mapping[str, object]) -> str:

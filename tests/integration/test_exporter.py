@@ -65,6 +65,17 @@ def run_script(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_script_option_beyond_its_range_is_refused_with_the_range(tmp_path: Path) -> None:
+    path = write_script(tmp_path, parameters("days: int | None = 7  # ahead [1, ]"), code("days"))
+
+    refused = run_script(path, "--days", "0")
+
+    assert refused.returncode == 2
+    assert "--days: 0 is not in [1, ]" in refused.stderr
+    assert run_script(path, "--days", "1").returncode == 0
+    assert run_script(path, "--days", "none").returncode == 0
+
+
 def test_script_help_shows_types_defaults_and_texts(tmp_path: Path) -> None:
     done = run_script(write_script(tmp_path, *CELLS), "--help")
 

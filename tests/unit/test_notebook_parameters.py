@@ -341,3 +341,40 @@ def test_to_source_writes_one_typed_assignment_a_line() -> None:
         'n: "int | None" = None',
         "days: list = [7, 14]",
     ]
+
+
+@pytest.mark.parametrize(
+    ("source", "low", "high", "help_text"),
+    [
+        pytest.param("x = 0.2  # weight [0, 1]", 0.0, 1.0, "weight", id="float"),
+        pytest.param("x = 7  # days, [1, ]", 1.0, None, "days", id="no-maximum"),
+        pytest.param("x = -3  # [,-1e-3]", None, -0.001, "", id="no-minimum"),
+        pytest.param("x: int | None = None  # n [1, 9]", 1.0, 9.0, "n", id="optional"),
+        pytest.param("x = 5  # of [0, 1]", None, None, "of [0, 1]", id="default-beyond-it"),
+        pytest.param("x = 'a'  # of [0, 1]", None, None, "of [0, 1]", id="text"),
+        pytest.param("x = 0  # see [0, 1] above", None, None, "see [0, 1] above", id="inside"),
+    ],
+)
+def test_find_parameters_reads_a_range_at_the_end_of_a_numbers_comment(
+    source: str, low: float | None, high: float | None, help_text: str
+) -> None:
+    found = one(source)
+
+    assert (found.minimum, found.maximum, found.help) == (low, high, help_text)
+
+
+@pytest.mark.parametrize("given", [-0.1, 1.1, math.nan, math.inf, "2"])
+def test_read_values_beyond_the_range_says_the_range(given: object) -> None:
+    known = [Parameter("alpha", T.FLOAT, 0.2, minimum=0, maximum=1)]
+
+    with pytest.raises(ParameterInvalid, match=r"alpha can't be .* in \[0, 1\]") as error:
+        read_values(known, {"alpha": given})
+
+    assert error.value.detail == {"parameter": "alpha"}
+
+
+@pytest.mark.parametrize("given", [0, 1, 0.5, "0.25"])
+def test_read_values_at_the_ends_of_the_range_takes_them(given: object) -> None:
+    known = [Parameter("alpha", T.FLOAT, 0.2, minimum=0, maximum=1)]
+
+    assert read_values(known, {"alpha": given}) == {"alpha": float(str(given))}
