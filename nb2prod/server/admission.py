@@ -1,14 +1,20 @@
-"""Who may ask: a browser with our cookie, or a program with a bearer token."""
+"""Who may ask: a browser with a cookie, or a program with a bearer token.
+
+On a machine of one person both hold a secret of ours (`sign_in`). Behind a hub its login has
+seen to that already, and says in the request's scope who asks (`IDENTITY`) and with what secret
+the browser came (`SESSION`; `None` for a program).
+"""
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from nb2prod.errors import NotSignedIn
+from nb2prod.errors import NotFound, NotSignedIn
+from nb2prod.server.bodies import FORM_TYPE, MAX_FORM_BYTES, read_form
 from nb2prod.server.gallery import Gallery, Reader, gallery_of
 from nb2prod.server.security import (
     XSRF_FIELD,
@@ -18,8 +24,13 @@ from nb2prod.server.security import (
     xsrf_refusal,
 )
 from nb2prod.server.sign_in import SESSION_TTL, is_xsrf_token, person_of
+from nb2prod.workspace.people import Identity
 
-MAX_FORM_BYTES = 65_536
+IDENTITY = "nb2prod.identity"
+SESSION = "nb2prod.session"
+
+# What a token of one project may use beside that project's routes.
+OPEN_TO_TOKENS = ("api/v1/me", "api/v1/health")
 
 
 async def admit(request: Request) -> Reader:
@@ -29,21 +40,17 @@ async def admit(request: Request) -> Reader:
     ------
     NotSignedIn
         It carries no valid session.
+    NotFound
+        It carries a token of one project and asks for anything else.
     CrossSiteRefused
         A browser sent it, but no page of ours did.
     """
     gallery = gallery_of(request)
-    bearer = _bearer_token(request)
-    session = bearer or request.cookies.get(cookie_name(request))
-    person = session and await run_in_threadpool(person_of, gallery.workspace, session)
-    if not session or not person:
-        raise NotSignedIn(
-            "You are not signed in. Run `nb2prod open` in a terminal: it opens the gallery"
-            " with an address that signs you in."
-        )
-    if bearer is None:
-        await _check_is_ours(request, session)
-    reader = Reader(person=person, session=None if bearer else session)
+    behind_login = gallery.means.is_behind_login
+    reader = _introduced(request) if behind_login else await _signed_in(request)
+    _require_reach(request, gallery, reader.identity)
+    if reader.session is not None:
+        await _check_is_ours(request, reader.session)
     request.state.reader = reader
     return reader
 
@@ -101,6 +108,37 @@ def safe_next(gallery: Gallery, target: str | None) -> str:
     return target if is_plain and not climbs and not parts.scheme and not parts.netloc else index
 
 
+def _introduced(request: Request) -> Reader:
+    identity = request.scope.get(IDENTITY)
+    if not isinstance(identity, Identity):
+        raise NotSignedIn("You are not signed in. Open the gallery in a browser to sign in.")
+    return Reader(identity=identity, session=request.scope.get(SESSION))
+
+
+async def _signed_in(request: Request) -> Reader:
+    bearer = _bearer_token(request)
+    session = bearer or request.cookies.get(cookie_name(request))
+    workspace = gallery_of(request).workspace
+    person = session and await run_in_threadpool(person_of, workspace, session)
+    if not session or not person:
+        raise NotSignedIn(
+            "You are not signed in. Run `nb2prod open` in a terminal: it opens the gallery"
+            " with an address that signs you in."
+        )
+    return Reader(identity=Identity(person=person), session=None if bearer else session)
+
+
+def _require_reach(request: Request, gallery: Gallery, identity: Identity) -> None:
+    if identity.project is None:
+        return
+    path = request.scope["path"]
+    if path in {gallery.path(open_path) for open_path in OPEN_TO_TOKENS}:
+        return
+    is_of_project = path.startswith(gallery.path("api/v1/projects/"))
+    if not is_of_project or request.path_params.get("project") != identity.project:
+        raise NotFound("There is nothing at this address, or it is not for you.")
+
+
 async def _check_is_ours(request: Request, session: str) -> None:
     check_origin(request)
     if needs_xsrf_token(request):
@@ -111,14 +149,13 @@ async def _check_is_ours(request: Request, session: str) -> None:
 
 async def _form_token(request: Request) -> str | None:
     content_type = request.headers.get("content-type", "").partition(";")[0]
-    if content_type != "application/x-www-form-urlencoded":
+    if content_type != FORM_TYPE:
         return None
     # Our forms are small, and browsers say how long they are.
     length = request.headers.get("content-length", "")
     if not length.isdigit() or int(length) > MAX_FORM_BYTES:
         return None
-    fields = parse_qs((await request.body()).decode("ascii", "replace"))
-    return fields.get(XSRF_FIELD, [None])[-1]
+    return (await read_form(request)).get(XSRF_FIELD)
 
 
 def _bearer_token(request: Request) -> str | None:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from nb2prod.execution.models import ArtifactKind, CellStatus, FileAccess, RunRecord, RunStatus
+from nb2prod.execution.progress import Progress
 from nb2prod.knowledge.models import MetricChange, PageCard, PageView
-from nb2prod.registry.versions import VersionEntry
 from nb2prod.server.gallery import Gallery
 
 
-class _FromDomain(BaseModel):
+class FromDomain(BaseModel):
+    """Made from a dataclass of ours by the names of its fields."""
+
     # Infinities and NaN are no JSON: they become null.
     model_config = ConfigDict(from_attributes=True, ser_json_inf_nan="null")
 
 
-class MetricBody(_FromDomain):
+class MetricBody(FromDomain):
     """A metric and how it stands against another run; ``null`` where it is no finite number."""
 
     name: str
@@ -30,7 +32,7 @@ class MetricBody(_FromDomain):
     is_better: bool | None
 
 
-class PageItem(_FromDomain):
+class PageItem(FromDomain):
     """A page in a list."""
 
     run_id: str
@@ -49,7 +51,7 @@ class PageItem(_FromDomain):
     poster_url: str | None = Field(None, description="Path of the picture on its card.")
 
 
-class FacetBody(_FromDomain):
+class FacetBody(FromDomain):
     """A value by which the list can be narrowed, with the pages that it would leave."""
 
     value: str
@@ -66,7 +68,7 @@ class PageList(BaseModel):
     facets: dict[str, list[FacetBody]]
 
 
-class CellBody(_FromDomain):
+class CellBody(FromDomain):
     """What happened to a code cell."""
 
     number: int
@@ -76,7 +78,7 @@ class CellBody(_FromDomain):
     error: str | None
 
 
-class FileBody(_FromDomain):
+class FileBody(FromDomain):
     """A file that the run read or wrote."""
 
     path: str
@@ -86,7 +88,7 @@ class FileBody(_FromDomain):
     is_changed: bool
 
 
-class ArtifactBody(_FromDomain):
+class ArtifactBody(FromDomain):
     """A content that the run left."""
 
     name: str
@@ -96,7 +98,7 @@ class ArtifactBody(_FromDomain):
     size_bytes: int
 
 
-class MachineBody(_FromDomain):
+class MachineBody(FromDomain):
     """Where the run took place."""
 
     python: str
@@ -106,7 +108,7 @@ class MachineBody(_FromDomain):
     host: str
 
 
-class RunBody(_FromDomain):
+class RunBody(FromDomain):
     """The record of a run."""
 
     id: str
@@ -146,7 +148,32 @@ class RunList(BaseModel):
     has_more: bool
 
 
-class HeadingBody(_FromDomain):
+class EventBody(FromDomain):
+    """Something that happened in a run; what its kind has no use for is null or empty."""
+
+    number: int = Field(description="Its place in the run's log.")
+    kind: str
+    at: datetime
+    text: str
+    cell: int | None
+    position: int | None = Field(description="The cell's place among the code cells, from 1.")
+    total: int | None = Field(description="How many code cells there are.")
+    heading: str
+    status: str | None
+    stream: str | None
+
+
+class EventList(FromDomain):
+    """What happened in a run after a place in its log, and how the run stands."""
+
+    events: list[EventBody]
+    next: int = Field(description="The place to go on from.")
+    status: RunStatus
+    reason: str
+    page: str | None = Field(None, description="Path of its page, once there is one.")
+
+
+class HeadingBody(FromDomain):
     """An entry of a page's outline."""
 
     level: int
@@ -154,7 +181,7 @@ class HeadingBody(_FromDomain):
     anchor: str
 
 
-class BaselineBody(_FromDomain):
+class BaselineBody(FromDomain):
     """The run that the metrics are compared with."""
 
     run_id: str
@@ -176,44 +203,6 @@ class PageBody(BaseModel):
     downloads: dict[str, str] = Field(description="Path of each content of the version or run.")
     siblings: list[PageItem]
     run: RunBody
-
-
-class ProjectBody(_FromDomain):
-    """A project that the reader is a member of."""
-
-    name: str
-    title: str
-    root: Path
-    created_at: datetime
-
-
-class ProjectList(BaseModel):
-    """The reader's projects, by name."""
-
-    items: list[ProjectBody]
-    offset: int
-    limit: int
-    total: int
-
-
-class VersionBody(_FromDomain):
-    """A version of a pipeline."""
-
-    pipeline: str
-    number: int
-    reference: str
-    commit: str
-    author: str
-    created_at: datetime
-
-
-class VersionList(BaseModel):
-    """A part of a project's versions."""
-
-    items: list[VersionBody]
-    offset: int
-    limit: int
-    total: int
 
 
 class Health(BaseModel):
@@ -252,18 +241,24 @@ def run_body(record: RunRecord) -> RunBody:
     return RunBody.model_validate(record)
 
 
+def event_list(gallery: Gallery, run_id: str, progress: Progress) -> EventList:
+    """Return what happened in a run."""
+    found = EventList.model_validate(progress)
+    if progress.has_page:
+        found.page = gallery.path("pages", run_id)
+    return found
+
+
+def run_list(found: Sequence[RunRecord], *, offset: int, limit: int) -> RunList:
+    """Return a part of some runs; one more than ``limit`` says that there are more."""
+    return RunList(
+        items=[run_body(record) for record in found[:limit]],
+        offset=offset,
+        limit=limit,
+        has_more=len(found) > limit,
+    )
+
+
 def metric_body(metric: MetricChange) -> MetricBody:
     """Return a metric."""
     return MetricBody.model_validate(metric)
-
-
-def version_body(version: VersionEntry) -> VersionBody:
-    """Return a version as lists have it."""
-    return VersionBody(
-        pipeline=version.pipeline,
-        number=version.number,
-        reference=str(version.reference),
-        commit=version.commit,
-        author=version.author,
-        created_at=version.created_at,
-    )

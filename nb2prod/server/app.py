@@ -17,20 +17,41 @@ from nb2prod.errors import Nb2prodError
 from nb2prod.server.admission import admit
 from nb2prod.server.background import Upkeep
 from nb2prod.server.errors import ErrorBoundary, answer_error
-from nb2prod.server.gallery import STATIC_FOLDER, Gallery, VersionedFiles
-from nb2prod.server.routes import api, pages, session
+from nb2prod.server.gallery import (
+    STATIC_FOLDER,
+    EnvironmentOf,
+    Gallery,
+    Means,
+    VersionedFiles,
+    observed_here,
+)
+from nb2prod.server.routes import (
+    api,
+    compare,
+    pages,
+    projects,
+    projects_api,
+    runs_api,
+    session,
+    versions_api,
+)
 from nb2prod.server.security import HostCheck, SecurityHeaders
+from nb2prod.server.servers import PersonServers
 from nb2prod.workspace.workspace import Workspace
 
 PREFIX = "/services/workspace"
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 (a shell says by name what it puts in; all have a default)
     workspace: Workspace,
     *,
     prefix: str = PREFIX,
     hosts: Iterable[str] = (),
     upkeep_interval_s: float = 3.0,
+    is_behind_login: bool = False,
+    executor: str | None = None,
+    environment_of: EnvironmentOf | None = None,
+    servers: PersonServers | None = None,
 ) -> FastAPI:
     """Return the gallery of a workspace.
 
@@ -45,8 +66,24 @@ def create_app(
         Host names to answer for, beside those of the loopback device.
     upkeep_interval_s
         Pause between two rounds of upkeep: how late a page may appear.
+    is_behind_login
+        Whether a middleware around the application says who asks (see `admission`); by default
+        it has its own sign-in, by a one-time address.
+    executor
+        Name of the dispatcher's executor that runs are given to; by default nothing can be run.
+    environment_of
+        Gives the environment that a project's versions run with; by default that of the
+        kernel on this machine.
+    servers
+        People's servers, for the pages to show and stop; by default there are none.
     """
-    gallery = Gallery(workspace, prefix=prefix)
+    means = Means(
+        is_behind_login=is_behind_login,
+        executor=executor,
+        environment_of=environment_of or observed_here,
+        servers=servers,
+    )
+    gallery = Gallery(workspace, prefix=prefix, means=means)
     app = FastAPI(
         title="nb2prod gallery",
         summary="Pages and runs of a workspace.",
@@ -55,7 +92,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        lifespan=_upkeep(workspace, upkeep_interval_s),
+        lifespan=_upkeep(gallery, upkeep_interval_s),
     )
     app.state.gallery = gallery
     _add_routes(app, gallery)
@@ -71,10 +108,14 @@ def create_app(
 
 def _add_routes(app: FastAPI, gallery: Gallery) -> None:
     closed = APIRouter(prefix=gallery.prefix, dependencies=[Depends(admit)])
-    for router in (session.private, pages.router, api.router):
+    for router in (pages.router, compare.router, projects.router):
         closed.include_router(router)
+    for router in (api.router, projects_api.router, versions_api.router, runs_api.router):
+        closed.include_router(router)
+    if not gallery.means.is_behind_login:
+        closed.include_router(session.private)
+        app.include_router(session.public, prefix=gallery.prefix)
     app.include_router(closed)
-    app.include_router(session.public, prefix=gallery.prefix)
     app.mount(
         f"{gallery.prefix}/static/{gallery.static_version}",
         VersionedFiles(directory=STATIC_FOLDER),
@@ -87,13 +128,14 @@ def _add_routes(app: FastAPI, gallery: Gallery) -> None:
 
 
 def _upkeep(
-    workspace: Workspace, interval_s: float
+    gallery: Gallery, interval_s: float
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        upkeep = Upkeep(workspace, interval_s=interval_s)
+        upkeep = Upkeep(gallery.workspace, interval_s=interval_s)
         upkeep.start()
         yield
         await run_in_threadpool(upkeep.stop)
+        await run_in_threadpool(gallery.close)
 
     return lifespan

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nb2prod import errors
+from nb2prod.server.bodies import BODY_LIMIT_BYTES, NOTEBOOK_LIMIT_BYTES
 
 if TYPE_CHECKING:
     from nb2prod.server.gallery import Gallery
@@ -37,11 +38,16 @@ STATUS: dict[type[errors.Nb2prodError], int] = {
     errors.Nb2prodError: 500,
 }
 
+_TOO_LARGE = (
+    f"The request is too large: a notebook may have {NOTEBOOK_LIMIT_BYTES >> 20} MiB, anything"
+    f" else {BODY_LIMIT_BYTES >> 20} MiB."
+)
+
 # For errors of the protocol itself, which have no error of ours: status → code, message.
 PROTOCOL_ERRORS = {
     404: ("not_found", "There is nothing at this address, or it is not for you."),
     405: ("method_not_allowed", "This address can't be used in this way."),
-    413: ("too_large", "The request is too large."),
+    413: ("too_large", _TOO_LARGE),
 }
 
 

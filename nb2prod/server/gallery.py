@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jinja2
 from starlette.requests import Request
@@ -13,9 +16,20 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from nb2prod.server import presentation
+from nb2prod.registry.lock import ObservedEnvironment, observe_environment
+from nb2prod.server import links, presentation
+from nb2prod.server.servers import PersonServers
 from nb2prod.server.sign_in import xsrf_token
+from nb2prod.workspace.people import Identity
+from nb2prod.workspace.projects import Project
 from nb2prod.workspace.workspace import Workspace
+
+# By the project and the notebook's kernel: what its versions run with.
+EnvironmentOf = Callable[[Project, str], ObservedEnvironment]
+Answer = TypeVar("Answer")
+
+# Checking and exporting a notebook takes about a second of one core.
+PROMOTIONS_AT_ONCE = 2
 
 STATIC_FOLDER = Path(__file__).parent / "static"
 TEMPLATE_FOLDER = Path(__file__).parent / "templates"
@@ -25,8 +39,45 @@ TEMPLATE_FOLDER = Path(__file__).parent / "templates"
 class Reader:
     """Who asks. ``session`` is the browser's secret; `None` for a program with a bearer token."""
 
-    person: str
+    identity: Identity
     session: str | None
+
+    @property
+    def person(self) -> str:
+        """The person's name."""
+        return self.identity.person
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether the person administers the workspace, and asks as nothing less."""
+        return self.identity.is_administrator and self.identity.project is None
+
+
+def observed_here(_project: Project, kernel_name: str) -> ObservedEnvironment:
+    """Return the environment of a kernel of this machine."""
+    return observe_environment(kernel_name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """What a gallery works with beside its workspace.
+
+    Parameters
+    ----------
+    is_behind_login
+        Whether a hub says who asks; see `admission`.
+    executor
+        Name of the dispatcher's executor that runs are given to; `None` where none listens.
+    environment_of
+        Gives the environment that a project's versions run with.
+    servers
+        People's servers; `None` where there are none.
+    """
+
+    is_behind_login: bool = False
+    executor: str | None = None
+    environment_of: EnvironmentOf = observed_here
+    servers: PersonServers | None = None
 
 
 class Gallery:
@@ -38,9 +89,11 @@ class Gallery:
         Path under which everything lies, without a slash at its end.
     """
 
-    def __init__(self, workspace: Workspace, *, prefix: str) -> None:
+    def __init__(self, workspace: Workspace, *, prefix: str, means: Means | None = None) -> None:
         self.workspace = workspace
         self.prefix = prefix
+        self.means = means or Means()
+        self._promotions = ThreadPoolExecutor(PROMOTIONS_AT_ONCE, thread_name_prefix="promotion")
         self.static_version = _fingerprint(STATIC_FOLDER)
         self._templates = _make_templates(self)
 
@@ -58,6 +111,14 @@ class Gallery:
     def has_static(self, name: str) -> bool:
         """Tell whether a static file is there; ``vendor/`` is made by ``npm run vendor``."""
         return (STATIC_FOLDER / name).is_file()
+
+    async def promoting(self, work: Callable[[], Answer]) -> Answer:
+        """Do work on a notebook in a thread of its own pool, so that nobody else waits for it."""
+        return await asyncio.get_running_loop().run_in_executor(self._promotions, work)
+
+    def close(self) -> None:
+        """End the threads, after the work that they have."""
+        self._promotions.shutdown(cancel_futures=True)
 
     def html(
         self,
@@ -115,6 +176,8 @@ def _make_templates(gallery: Gallery) -> jinja2.Environment:
         static=gallery.static,
         has_static=gallery.has_static,
         prefix=gallery.prefix,
+        links=links,
+        is_behind_login=gallery.means.is_behind_login,
         look_of=presentation.look_of,
         now=presentation.now,
     )

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
-from fastapi import FastAPI
 from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+from starlette.types import ASGIApp
 
 from nb2prod.server.sign_in import issue_token
 from nb2prod.workspace.workspace import Workspace
@@ -60,7 +60,7 @@ def launched() -> Iterator[Browser]:
 
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[str]:
+def served(app: ASGIApp) -> Iterator[str]:
     """Serve an application on a free port; gives its address up to the prefix."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -141,10 +141,8 @@ class Watch:
 
 
 @contextmanager
-def visiting(
-    browser: Browser, address: str, workspace: Workspace, **options: Any
-) -> Iterator[Watch]:
-    """Open a fresh browser profile that is signed in as Ada, on the index.
+def arriving(browser: Browser, url: str, **options: Any) -> Iterator[Watch]:
+    """Open a fresh browser profile at an address.
 
     Parameters
     ----------
@@ -155,13 +153,23 @@ def visiting(
         **{"viewport": {"width": 1280, "height": 800}, **options}
     )
     context.set_default_timeout(10_000)
-    parts = urlsplit(address)
+    parts = urlsplit(url)
     try:
         watch = Watch(context.new_page(), f"{parts.scheme}://{parts.netloc}")
-        watch.page.goto(f"{address}/sign-in?token={issue_token(workspace, 'ada')}")
+        watch.page.goto(url)
         yield watch
     finally:
         context.close()
+
+
+@contextmanager
+def visiting(
+    browser: Browser, address: str, workspace: Workspace, **options: Any
+) -> Iterator[Watch]:
+    """Open a fresh browser profile that is signed in as Ada, on the index."""
+    token = issue_token(workspace, "ada")
+    with arriving(browser, f"{address}/sign-in?token={token}", **options) as watch:
+        yield watch
 
 
 def screenshot(page: Page, name: str) -> None:

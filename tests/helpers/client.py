@@ -6,9 +6,11 @@ import asyncio
 from typing import Any
 
 import httpx
-from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from nb2prod.server.sign_in import exchange, issue_token
+from nb2prod.server.admission import IDENTITY, SESSION
+from nb2prod.server.sign_in import exchange, issue_token, xsrf_token
+from nb2prod.workspace.people import Identity
 from nb2prod.workspace.workspace import Workspace
 
 HOST = "http://127.0.0.1:8000"
@@ -20,7 +22,7 @@ class Client:
     """Sends requests to an application; keeps no cookies but those that it is given."""
 
     def __init__(
-        self, app: FastAPI, *, session: str | None = None, bearer: str | None = None
+        self, app: ASGIApp, *, session: str | None = None, bearer: str | None = None
     ) -> None:
         self.app = app
         self.headers = {"accept": "text/html"}
@@ -48,6 +50,40 @@ class Client:
     def post(self, path: str, **options: Any) -> httpx.Response:
         """Send a POST request."""
         return self.request("POST", path, **options)
+
+
+class Introduced:
+    """ASGI middleware: says who asks, as the hub's login does once it knows.
+
+    Parameters
+    ----------
+    session
+        The browser's secret; `None` for a program.
+    """
+
+    def __init__(self, app: ASGIApp, identity: Identity | None, session: str | None) -> None:
+        self.app, self.identity, self.session = app, identity, session
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on as this person's."""
+        if scope["type"] == "http" and self.identity is not None:
+            scope = {**scope, IDENTITY: self.identity, SESSION: self.session}
+        await self.app(scope, receive, send)
+
+
+def program_of(app: ASGIApp, identity: Identity) -> Client:
+    """Return a program that the hub's login knows by its token."""
+    client = Client(Introduced(app, identity, None))
+    client.headers["accept"] = "application/json"
+    return client
+
+
+def browser_of(app: ASGIApp, identity: Identity) -> Client:
+    """Return a browser that the hub's login knows; its requests come from pages of ours."""
+    session = f"the secret of {identity.person}"
+    client = Client(Introduced(app, identity, session))
+    client.headers |= {"x-xsrf-token": xsrf_token(session), "sec-fetch-site": "same-origin"}
+    return client
 
 
 def session_of(workspace: Workspace, person: str = "ada") -> str:

@@ -50,7 +50,8 @@ def routes(app: FastAPI) -> Iterator[tuple[str, str]]:
     for context in iter_route_contexts(app.routes):
         path = re.sub(r"\{run_id\}", RUN, context.path or "")
         path = path.replace("{sha256}", "0" * 64).replace("{name}", "script")
-        path = path.replace("{project}", "seat-demand")
+        path = path.replace("{project}", "seat-demand").replace("{person}", "grace")
+        path = path.replace("{pipeline}", "train").replace("{number}", "3")
         assert "{" not in path, f"no value for a parameter of {path}"
         for method in sorted(context.methods or ()):
             yield method, path
@@ -499,8 +500,18 @@ def test_openapi_describes_the_api_and_its_errors(program: Client) -> None:
         "/api/v1/pages/{run_id}",
         "/api/v1/runs",
         "/api/v1/runs/{run_id}",
+        "/api/v1/me",
         "/api/v1/projects",
+        "/api/v1/projects/{project}",
+        "/api/v1/projects/{project}/members",
+        "/api/v1/projects/{project}/members/{person}",
+        "/api/v1/projects/{project}/proposals",
         "/api/v1/projects/{project}/versions",
+        "/api/v1/projects/{project}/versions/{pipeline}/{number}",
+        "/api/v1/projects/{project}/versions/{pipeline}/{number}/notebook",
+        "/api/v1/projects/{project}/runs",
+        "/api/v1/projects/{project}/runs/{run_id}",
+        "/api/v1/projects/{project}/runs/{run_id}/events",
     }
     for operations in description["paths"].values():
         for operation in operations.values():
