@@ -7,12 +7,15 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
+from nb2prod.execution.contents import Contents
 from nb2prod.execution.lineage import Lineage
 from nb2prod.execution.models import Artifact, ArtifactKind, FileAccess, FileUse
 from nb2prod.execution.tracking import TrackedFile
-from nb2prod.store.blobs import BlobStore
 
+# Of one, of all of a run together, and their number.
 MAX_ARTIFACT_BYTES = 100_000_000
+MAX_ARTIFACTS_BYTES = 2_000_000_000
+MAX_ARTIFACTS = 2000
 
 _TABLES = frozenset(
     {".csv", ".tsv", ".parquet", ".feather", ".arrow", ".orc", ".xlsx", ".xls", ".ods"}
@@ -76,12 +79,30 @@ def kind_of(name: str) -> ArtifactKind:
     return ArtifactKind.FIGURE if media_type_of(name).startswith("image/") else ArtifactKind.FILE
 
 
-def keep_written(
-    blobs: BlobStore, lineage: Lineage, files: Iterable[FileUse]
-) -> Iterator[Artifact]:
-    """Store the files that a run wrote, as they are now, and give them as artifacts.
+class Allowance:
+    """How much a run may still leave; what finds no room is remembered by name."""
 
-    Left out are those that are gone, or larger than `MAX_ARTIFACT_BYTES`.
+    def __init__(self) -> None:
+        self._left_bytes = MAX_ARTIFACTS_BYTES
+        self._left = MAX_ARTIFACTS
+        self.left_out: list[str] = []
+
+    def has_room(self, name: str, size_bytes: int) -> bool:
+        """Tell whether a content finds room, and take that room."""
+        if size_bytes > min(MAX_ARTIFACT_BYTES, self._left_bytes) or self._left == 0:
+            self.left_out.append(name)
+            return False
+        self._left_bytes -= size_bytes
+        self._left -= 1
+        return True
+
+
+def keep_written(
+    contents: Contents, lineage: Lineage, files: Iterable[FileUse], allowance: Allowance
+) -> Iterator[Artifact]:
+    """Keep the files that a run wrote, as they are now, and give them as artifacts.
+
+    Left out are those that are gone, or find no room.
     """
     for use in files:
         if use.access is not FileAccess.WRITTEN or use.sha256 is None:
@@ -90,15 +111,18 @@ def keep_written(
         if descriptor is None:
             continue
         with os.fdopen(descriptor, "rb") as stream:
-            if os.fstat(stream.fileno()).st_size <= MAX_ARTIFACT_BYTES:
-                yield _artifact(blobs, use.path, stream.read(), is_model=False)
+            if allowance.has_room(use.path, os.fstat(stream.fileno()).st_size):
+                content = stream.read(MAX_ARTIFACT_BYTES)
+                yield artifact_of(contents, use.path, content, is_model=False)
 
 
-def keep_tracked(blobs: BlobStore, files: Iterable[TrackedFile]) -> Iterator[Artifact]:
-    """Store what a run logged in MLflow, and give it as artifacts; see `keep_written`."""
+def keep_tracked(
+    contents: Contents, files: Iterable[TrackedFile], allowance: Allowance
+) -> Iterator[Artifact]:
+    """Keep what a run logged in MLflow, and give it as artifacts; see `keep_written`."""
     for file in files:
-        if file.path.stat().st_size <= MAX_ARTIFACT_BYTES:
-            yield _artifact(blobs, file.name, file.path.read_bytes(), is_model=file.is_model)
+        if allowance.has_room(file.name, file.path.stat().st_size):
+            yield artifact_of(contents, file.name, file.path.read_bytes(), is_model=file.is_model)
 
 
 def distinct(artifacts: Iterable[Artifact]) -> tuple[Artifact, ...]:
@@ -109,8 +133,9 @@ def distinct(artifacts: Iterable[Artifact]) -> tuple[Artifact, ...]:
     return tuple(by_content.values())
 
 
-def _artifact(blobs: BlobStore, name: str, content: bytes, *, is_model: bool) -> Artifact:
-    blob = blobs.put_bytes(content)
+def artifact_of(contents: Contents, name: str, content: bytes, *, is_model: bool) -> Artifact:
+    """Keep a content, and return it as an artifact of this name."""
+    blob = contents.put_bytes(content)
     return Artifact(
         name=name,
         kind=ArtifactKind.MODEL if is_model else kind_of(name),

@@ -34,7 +34,7 @@ def environment_note(kernel_name: str, lock: EnvironmentLock) -> str:
     changes = package_changes(_pins(lock), _pins(now))
     if not changes:
         return ""
-    return f"The environment is not that of the version's lock: {_listed(changes)}."
+    return f"The environment is not that of the version's lock: {listed(changes)}."
 
 
 def package_changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
@@ -56,9 +56,12 @@ def code_note(version: Version, files: Iterable[FileUse]) -> str:
     Returns
     -------
     str
-        A sentence on those that differ, or that the commit has not; empty where there are none.
+        A sentence on those that differ, or that the commit has not; empty where there are none,
+        and for a bare repository, whose commits hold pipelines and no other code.
     """
-    repository = Repository(version.root)
+    repository = Repository(version.repository)
+    if repository.is_bare():
+        return ""
     strangers = []
     for use in files:
         if use.access is FileAccess.READ and PurePosixPath(use.path).suffix == ".py":
@@ -67,15 +70,16 @@ def code_note(version: Version, files: Iterable[FileUse]) -> str:
                 strangers.append(use.path)
     if not strangers:
         return ""
-    return f"Code of the project was not as in commit {version.commit[:10]}: {_listed(strangers)}."
+    return f"Code of the project was not as in commit {version.commit[:10]}: {listed(strangers)}."
 
 
-def _pins(lock: EnvironmentLock) -> dict[str, str]:
-    return {"python": lock.python, **read_pins(lock)}
-
-
-def _listed(items: Iterable[str]) -> str:
+def listed(items: Iterable[str]) -> str:
+    """Write the first few of some items, and how many more there are."""
     shown = list(items)
     rest = len(shown) - SHOWN_AT_MOST
     more = f" and {rest} more" if rest > 0 else ""
     return ", ".join(shown[:SHOWN_AT_MOST]) + more
+
+
+def _pins(lock: EnvironmentLock) -> dict[str, str]:
+    return {"python": lock.python, **read_pins(lock)}

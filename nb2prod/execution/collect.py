@@ -11,12 +11,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from nb2prod.errors import RunNotFound
-from nb2prod.execution.artifacts import distinct, keep_tracked
+from nb2prod.execution.artifacts import Allowance, distinct, keep_tracked
+from nb2prod.execution.evidence import Evidence, Verdict, read_evidence
 from nb2prod.execution.models import RunRecord, RunStatus
-from nb2prod.execution.record import History, fold
+from nb2prod.execution.record import EMPTY_NOTEBOOK, History, fold
 from nb2prod.execution.record_json import record_from_json, record_to_json
-from nb2prod.execution.recorder import RunFolder, read_events, run_folder
-from nb2prod.execution.tracking import Tracked, finish_lost
+from nb2prod.execution.recorder import RunFolder, now, read_events, run_folder
+from nb2prod.execution.tracking import TrackingStore, finish_lost
 from nb2prod.store.schema import metrics, projects, runs
 from nb2prod.workspace.workspace import Workspace
 
@@ -24,14 +25,26 @@ log = logging.getLogger(__name__)
 
 OPEN = (RunStatus.QUEUED.value, RunStatus.RUNNING.value)
 
-_NO_NOTEBOOK: dict[str, Any] = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}
 
-
-def collect(workspace: Workspace, run_id: str) -> RunRecord:
+def collect(
+    workspace: Workspace,
+    run_id: str,
+    *,
+    verdict: Verdict | None = None,
+    store: TrackingStore | None = None,
+) -> RunRecord:
     """Bring a run's row to its end with all that its event log says.
 
     Idempotent: a run that has ended already is returned as it is. To be called by who holds
-    the run's lock.
+    the run's lock, or, for a run of an executor, by its dispatcher once nothing of it runs.
+    What such a run has left is read as a stranger's.
+
+    Parameters
+    ----------
+    verdict
+        What the executor says of the end, where the log has none.
+    store
+        Where the MLflow run of a lost run can be ended; by default the workspace's own.
 
     Raises
     ------
@@ -45,36 +58,42 @@ def collect(workspace: Workspace, run_id: str) -> RunRecord:
     if row.record is not None:
         return record_from_json(row.record)
     folder = run_folder(workspace, run_id)
-    history = read_history(folder)
     asked = read_request(folder) or bare_record(row, row.project_name)
-    tracked = _tracked_of_lost(workspace, history, folder, run_id)
-    kept = distinct(keep_tracked(workspace.blobs, tracked.files))
-    shutil.rmtree(folder.downloads, ignore_errors=True)
-    executed = json.dumps(history.notebook, ensure_ascii=False, indent=1)
+    if row.executor is None:
+        evidence = _own_evidence(workspace, folder, run_id)
+    else:
+        evidence = read_evidence(folder, asked, workspace.blobs, verdict or Verdict())
+        evidence = _with_metrics(evidence, run_id, store)
+    record = _record(workspace, asked, row, evidence)
+    with workspace.database.write() as connection:
+        if not _finish(connection, record):
+            record = record_from_json(_row(connection, run_id).record)
+    _remove_copies(folder)
+    return record
+
+
+def abandon(workspace: Workspace, run_id: str, *, status: RunStatus, reason: str) -> RunRecord:
+    """Bring a run's row to its end without a look at what it left; idempotent.
+
+    For a run that never began, and for one whose leavings can't be read.
+    """
+    with workspace.database.read() as connection:
+        row = _row(connection, run_id)
+    if row.record is not None:
+        return record_from_json(row.record)
+    folder = run_folder(workspace, run_id)
+    asked = read_request(folder) or bare_record(row, row.project_name)
     record = replace(
         asked,
-        status=history.status,
-        reason=history.reason,
-        started_at=history.started_at or row.started_at,
-        ended_at=history.ended_at or row.started_at or row.created_at,
-        kernel_name=history.kernel_name or asked.kernel_name,
-        machine=history.machine,
-        cells=history.cells,
-        files=history.files,
-        is_lineage_complete=history.is_lineage_complete,
-        metrics=history.metrics or tracked.metrics,
-        artifacts=distinct([*history.artifacts, *kept]),
-        sources={
-            **asked.sources,
-            "executed": _stored(workspace, executed),
-            "log": _stored(workspace, history.log),
-        },
-        mlflow_run_id=history.mlflow_run_id,
-        notes=history.notes,
+        status=status,
+        reason=reason,
+        started_at=row.started_at,
+        ended_at=now(),
     )
     with workspace.database.write() as connection:
         if not _finish(connection, record):
-            return record_from_json(_row(connection, run_id).record)
+            record = record_from_json(_row(connection, run_id).record)
+    _remove_copies(folder)
     return record
 
 
@@ -83,7 +102,7 @@ def read_history(folder: RunFolder) -> History:
     try:
         notebook = json.loads(folder.notebook.read_bytes())
     except (FileNotFoundError, ValueError):
-        notebook = _NO_NOTEBOOK
+        notebook = EMPTY_NOTEBOOK
     return fold(notebook, read_events(folder.events))
 
 
@@ -148,12 +167,60 @@ def _finish(connection: Connection, record: RunRecord) -> bool:
     return True
 
 
-def _tracked_of_lost(
-    workspace: Workspace, history: History, folder: RunFolder, run_id: str
-) -> Tracked:
+def _own_evidence(workspace: Workspace, folder: RunFolder, run_id: str) -> Evidence:
+    history = read_history(folder)
+    evidence = Evidence(history=history, artifacts=history.artifacts, notes=history.notes)
     if history.has_results or history.mlflow_run_id is None:
-        return Tracked()
-    return finish_lost(workspace.settings, history.mlflow_run_id, run_id, folder.downloads)
+        return evidence
+    store = TrackingStore.of(workspace.settings)
+    tracked = finish_lost(store, history.mlflow_run_id, run_id, folder.downloads)
+    kept = keep_tracked(workspace.blobs, tracked.files, Allowance())
+    return replace(
+        evidence,
+        history=replace(history, metrics=tracked.metrics),
+        artifacts=distinct([*history.artifacts, *kept]),
+    )
+
+
+def _with_metrics(evidence: Evidence, run_id: str, store: TrackingStore | None) -> Evidence:
+    # Only numbers: how much such a run has given MLflow's server to keep, nobody knows.
+    history = evidence.history
+    if history.has_results or history.mlflow_run_id is None or store is None:
+        return evidence
+    tracked = finish_lost(store, history.mlflow_run_id, run_id, None)
+    return replace(evidence, history=replace(history, metrics=tracked.metrics))
+
+
+def _record(workspace: Workspace, asked: RunRecord, row: Row[Any], evidence: Evidence) -> RunRecord:
+    history = evidence.history
+    executed = json.dumps(history.notebook, ensure_ascii=False, indent=1)
+    return replace(
+        asked,
+        status=history.status,
+        reason=history.reason,
+        started_at=history.started_at or row.started_at,
+        ended_at=history.ended_at or row.started_at or row.created_at,
+        kernel_name=history.kernel_name or asked.kernel_name,
+        machine=history.machine,
+        cells=history.cells,
+        files=history.files,
+        is_lineage_complete=history.is_lineage_complete,
+        metrics=history.metrics,
+        artifacts=evidence.artifacts,
+        sources={
+            **asked.sources,
+            "executed": _stored(workspace, executed),
+            "log": _stored(workspace, history.log),
+        },
+        mlflow_run_id=history.mlflow_run_id,
+        notes=evidence.notes,
+    )
+
+
+def _remove_copies(folder: RunFolder) -> None:
+    """Remove what is in the workspace's blobs by now."""
+    for path in (folder.downloads, folder.work.downloads, folder.work.artifacts):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _stored(workspace: Workspace, text: str) -> str:

@@ -21,16 +21,18 @@ from nbformat import NotebookNode
 from nb2prod.errors import NotAVersion, RunUnsuccessful
 from nb2prod.execution.execute import RunSession, execute
 from nb2prod.execution.models import CellStatus, RunRecord, RunStatus
-from nb2prod.execution.papermill_io import METADATA_KEY, Origin, version_node
+from nb2prod.execution.papermill_io import Origin
 from nb2prod.execution.papermill_report import PapermillReport
+from nb2prod.execution.place import WorkspacePlace
+from nb2prod.execution.preparation import has_tag, prepare_notebook
 from nb2prod.execution.runner import Limits
 from nb2prod.execution.runs import create_run
-from nb2prod.notebook.models import INJECTED_PARAMETERS_TAG, PARAMETERS_TAG
-from nb2prod.notebook.parameters import read_values, to_source
+from nb2prod.notebook.models import INJECTED_PARAMETERS_TAG
+from nb2prod.notebook.parameters import read_values
 from nb2prod.registry.models import Version
 from nb2prod.registry.versions import load_version, version_notebook
 from nb2prod.settings import Settings
-from nb2prod.workspace.projects import get_project, project_of
+from nb2prod.workspace.projects import Project, get_project, project_of
 from nb2prod.workspace.workspace import Workspace, open_workspace
 
 log = logging.getLogger(__name__)
@@ -83,7 +85,7 @@ class Nb2prodEngine:
         with _session(nb, options) as session:
             node = _prepared(nb, session)
             record = execute(session, node, kernel_name)
-            content = session.workspace.blobs.get(record.sources["executed"])
+            content = session.place.executed(record)
         executed = nbformat.from_dict(json.loads(content))
         return _judged(executed, record, nb.metadata.get("papermill", {}).get("output_path"))
 
@@ -123,32 +125,30 @@ def _session(nb: NotebookNode, options: dict[str, Any]) -> Iterator[RunSession]:
     values = read_values(version.manifest.parameters, _given_values(nb))
     _check_cells(nb, version)
     with open_workspace(settings) as workspace:
-        record = _queued(workspace, version, values, origin)
+        project = _project(workspace, version, origin)
+        record = create_run(
+            workspace,
+            version,
+            values,
+            project=project,
+            requested_by=settings.person,
+            requested_via="papermill",
+        )
         yield RunSession(
-            workspace=workspace,
+            place=WorkspacePlace(workspace, record.id),
             version=version,
+            root=project.root,
             record=record,
             limits=limits,
             listener=listener.show,
         )
 
 
-def _queued(
-    workspace: Workspace, version: Version, values: Mapping[str, object], origin: Origin
-) -> RunRecord:
+def _project(workspace: Workspace, version: Version, origin: Origin) -> Project:
     person = workspace.settings.person
     if origin.project is None:
-        project = project_of(workspace, version.root, person=person)
-    else:
-        project = get_project(workspace, origin.project, person=person)
-    return create_run(
-        workspace,
-        version,
-        values,
-        project=project,
-        requested_by=person,
-        requested_via="papermill",
-    )
+        return project_of(workspace, version.repository, person=person)
+    return get_project(workspace, origin.project, person=person)
 
 
 def _papermill_options(options: dict[str, Any]) -> tuple[PapermillReport, Limits]:
@@ -175,7 +175,7 @@ def _given_values(nb: NotebookNode) -> Mapping[str, object]:
 
 
 def _own_cells(nb: NotebookNode) -> list[NotebookNode]:
-    return [cell for cell in nb.cells if INJECTED_PARAMETERS_TAG not in _tags(cell)]
+    return [cell for cell in nb.cells if not has_tag(cell, INJECTED_PARAMETERS_TAG)]
 
 
 def _check_cells(nb: NotebookNode, version: Version) -> None:
@@ -188,42 +188,17 @@ def _check_cells(nb: NotebookNode, version: Version) -> None:
 
 
 def _prepared(nb: NotebookNode, session: RunSession) -> NotebookNode:
-    """Return the version's notebook as it will run: with typed parameters."""
-    version, values = session.version, session.record.parameters
-    node = version_node(version, project=session.record.project)
-    # The executed notebook is read by others, whom the folders of this machine don't concern.
-    del node.metadata[METADATA_KEY]["root"]
-    for cell, given in zip(node.cells, _own_cells(nb), strict=True):
+    """Return the version's notebook as it will run, with what papermill says of it."""
+    node = prepare_notebook(session.version, session.record)
+    own = (cell for cell in node.cells if not has_tag(cell, INJECTED_PARAMETERS_TAG))
+    for cell, given in zip(own, _own_cells(nb), strict=True):
         # papermill's `--report-mode` hides sources.
         if "jupyter" in given.metadata:
             cell.metadata["jupyter"] = given.metadata["jupyter"]
-    if values:
-        injected = nbformat.v4.new_code_cell(
-            to_source(version.manifest.parameters, values),
-            id="injected-parameters",
-            metadata={"tags": [INJECTED_PARAMETERS_TAG]},
-        )
-        node.cells.insert(_injection_index(node), injected)
     paths = nb.metadata.get("papermill", {})
-    node.metadata["papermill"] = {
-        **{name: value for name, value in paths.items() if not isinstance(value, NotebookNode)},
-        "default_parameters": {item.name: item.default for item in version.manifest.parameters},
-        "parameters": dict(values),
-        "input_path": f"nb2prod://{session.record.project}/{version.reference}",
-    }
+    said = {name: value for name, value in paths.items() if not isinstance(value, NotebookNode)}
+    node.metadata["papermill"] = {**said, **node.metadata["papermill"]}
     return node
-
-
-def _injection_index(node: NotebookNode) -> int:
-    for index, cell in enumerate(node.cells):
-        if cell.cell_type == "code" and PARAMETERS_TAG in _tags(cell):
-            return index + 1
-    return 0
-
-
-def _tags(cell: NotebookNode) -> list[str]:
-    tags: list[str] = cell.metadata.get("tags", [])
-    return tags
 
 
 class _ExpectedError(NotebookNode):  # type: ignore[misc]

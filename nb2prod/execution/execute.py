@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,18 +15,23 @@ from typing import TYPE_CHECKING, Any
 
 from nb2prod.errors import Conflict, KernelUnavailable
 from nb2prod.execution import tracking
-from nb2prod.execution.artifacts import MAX_ARTIFACT_BYTES, distinct, keep_tracked, keep_written
+from nb2prod.execution.artifacts import (
+    MAX_ARTIFACT_BYTES,
+    Allowance,
+    distinct,
+    keep_tracked,
+    keep_written,
+)
 from nb2prod.execution.cancellation import Cancellation, cancelled_by_signals
-from nb2prod.execution.circumstances import code_note, environment_note
-from nb2prod.execution.collect import collect, read_history
+from nb2prod.execution.circumstances import environment_note, listed
+from nb2prod.execution.collect import read_history
 from nb2prod.execution.events import FilesSeen, FilesSettled, ResultsKept, RunEnded, RunStarted
 from nb2prod.execution.lineage import Lineage
 from nb2prod.execution.models import FileAccess, FileUse, RunRecord, RunStatus
-from nb2prod.execution.recorder import Listener, Recorder, now, run_folder, write_json
+from nb2prod.execution.place import Place
+from nb2prod.execution.recorder import Listener, Recorder, now, write_json
 from nb2prod.execution.runner import Limits, Runner, is_run
-from nb2prod.execution.runs import start_run
 from nb2prod.registry.models import Version
-from nb2prod.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -40,12 +45,15 @@ class RunSession:
 
     Parameters
     ----------
+    root
+        The project's folder, where the run works.
     record
         The run, as it was asked for.
     """
 
-    workspace: Workspace
+    place: Place
     version: Version
+    root: Path
     record: RunRecord
     limits: Limits = field(default_factory=Limits)
     listener: Listener | None = None
@@ -71,16 +79,16 @@ def execute(session: RunSession, notebook: NotebookNode, kernel_name: str) -> Ru
     StorageFull, StorageUnusable
         Its event log or its row can't be written.
     """
-    folder = run_folder(session.workspace, session.record.id)
+    folder = session.place.folder
     lock = folder.try_lock()
     if lock is None:
         raise Conflict(f"The run {session.record.id} is being executed already.")
     with lock, cancelled_by_signals(session.cancellation):
-        start_run(session.workspace, session.record.id)
+        session.place.begin()
         write_json(folder.notebook, notebook)
         with Recorder(folder, session.listener) as recorder:
             failure = _Execution(session, recorder).run(notebook, kernel_name)
-        record = collect(session.workspace, session.record.id)
+        record = session.place.end()
     if failure is not None:
         raise failure
     return record
@@ -88,19 +96,19 @@ def execute(session: RunSession, notebook: NotebookNode, kernel_name: str) -> Ru
 
 class _Execution:
     def __init__(self, session: RunSession, recorder: Recorder) -> None:
-        settings = session.workspace.settings
+        place = session.place
         self._session = session
         self._recorder = recorder
-        self._root = session.version.root
+        self._root = session.root
         self._lineage = Lineage(
-            self._root, recorder.folder.opened_files, (settings.home,), time.time_ns()
+            self._root, recorder.folder.opened_files, place.own_folders, time.time_ns()
         )
         self._has_lost_sight = False
         # One thread: files are hashed while the next cell runs, one after the other.
         self._hashing = ThreadPoolExecutor(1, "nb2prod-lineage")
         self._tracking: tracking.Tracking | None = None
-        if tracking.is_installed():
-            self._tracking = tracking.Tracking(settings, session.record, recorder)
+        if place.tracking is not None and tracking.is_installed():
+            self._tracking = tracking.Tracking(place.tracking, session.record, recorder)
 
     def run(self, notebook: NotebookNode, kernel_name: str) -> Exception | None:
         """Run and gather the results; return what kept the run from taking place at all."""
@@ -118,8 +126,8 @@ class _Execution:
             run_id=session.record.id,
             notebook=notebook,
             kernel_name=kernel_name,
-            directory=session.version.directory,
-            environment=tracking.kernel_environment(session.workspace.settings, os.environ),
+            directory=session.version.directory_in(session.root),
+            environment=self._kernel_environment(),
             recorder=self._recorder,
             lineage=self._lineage,
             after_cell=lambda: self._hashing.submit(self._look),
@@ -153,19 +161,24 @@ class _Execution:
         files = self._lineage.settle()
         is_complete = self._lineage.machine is not None and not self._has_lost_sight
         self._recorder.append(FilesSettled(at=now(), files=files, is_complete=is_complete))
-        self._note(code_note(self._session.version, files))
+        self._note(self._session.place.describe_code(self._session.version, files))
         history = read_history(self._recorder.folder)
         executed = self._recorder.folder.executed
         write_json(executed, history.notebook)
         tracked = tracking.Tracked()
         if self._tracking is not None:
             tracked = self._tracking.finish(history.status, executed, lambda: self._written(files))
-        blobs = self._session.workspace.blobs
-        artifacts = distinct(
-            [*keep_written(blobs, self._lineage, files), *keep_tracked(blobs, tracked.files)]
-        )
+        contents, allowance = self._session.place.contents, Allowance()
+        written = keep_written(contents, self._lineage, files, allowance)
+        artifacts = distinct([*written, *keep_tracked(contents, tracked.files, allowance)])
+        if allowance.left_out:
+            self._note(f"Too large to be kept as artifacts: {listed(allowance.left_out)}.")
         shutil.rmtree(self._recorder.folder.downloads, ignore_errors=True)
         self._recorder.append(ResultsKept(at=now(), metrics=tracked.metrics, artifacts=artifacts))
+
+    def _kernel_environment(self) -> Mapping[str, str]:
+        store = self._session.place.tracking
+        return os.environ if store is None else tracking.kernel_environment(store, os.environ)
 
     def _compare_environment(self, kernel_name: str) -> None:
         try:

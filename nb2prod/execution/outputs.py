@@ -74,10 +74,19 @@ def log_text(output: Mapping[str, Any]) -> str:
     """Return what a log says of an output: streams and tracebacks, without colours."""
     kind = output.get("output_type")
     if kind == "stream":
-        return _ANSI.sub("", output_text(output))
+        return without_ansi(output_text(output))
     if kind == "error":
-        return _ANSI.sub("", output_text(output)).rstrip("\n") + "\n"
+        return without_ansi(output_text(output)).rstrip("\n") + "\n"
     return ""
+
+
+def without_ansi(text: str) -> str:
+    r"""Return a text without the codes by which terminals are told colours and places.
+
+    >>> without_ansi("\x1b[31mred\x1b[0m")
+    'red'
+    """
+    return _ANSI.sub("", text)
 
 
 def _overwritten_line(line: str) -> str:

@@ -109,7 +109,7 @@ def version_node(version: Version, *, project: str | None) -> NotebookNode:
     node.metadata[METADATA_KEY] = {
         **node.metadata.get(METADATA_KEY, {}),
         "project": project,
-        "root": str(version.root),
+        "root": str(version.repository),
         "pipeline": version.pipeline,
         "version": version.number,
         "commit": version.commit,
@@ -130,4 +130,4 @@ def _parse(path: str) -> tuple[str | None, Path, str]:
     settings = Settings.from_environment()
     with open_workspace(settings) as workspace:
         project = get_project(workspace, match["project"], person=settings.person)
-    return project.name, project.root, reference
+    return project.name, project.repository, reference

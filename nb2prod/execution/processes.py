@@ -63,11 +63,13 @@ def _socket_prefix(run_id: str) -> str:
 
 
 def _found(mark: bytes) -> Iterator[int]:
+    # A container's first process has the environment of all, and can't be ended from within.
+    spared = {1, os.getpid()}
     for entry in _PROCESSES.glob("[0-9]*"):
         try:
             # The environment as it was when the program began; a zombie has none.
             environment = (entry / "environ").read_bytes()
         except OSError:
             continue
-        if mark in environment.split(b"\0") and int(entry.name) != os.getpid():
+        if mark in environment.split(b"\0") and int(entry.name) not in spared:
             yield int(entry.name)

@@ -40,6 +40,14 @@ from nb2prod.execution.models import (
 )
 from nb2prod.execution.outputs import CellOutputs, log_text
 
+# Of a run that left none.
+EMPTY_NOTEBOOK: Mapping[str, Any] = {
+    "nbformat": 4,
+    "nbformat_minor": 5,
+    "metadata": {},
+    "cells": [],
+}
+
 LOST_REASON = "The runner ended without a word: it was killed, or its machine went down."
 
 # papermill knows four words for a cell; ours are in metadata.nb2prod.

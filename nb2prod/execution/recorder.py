@@ -18,13 +18,16 @@ from nb2prod.errors import storage_error
 from nb2prod.execution.events import (
     CellEnded,
     CellStarted,
+    DisplayUpdated,
     Event,
     FilesSettled,
     KernelStarted,
     Noted,
+    OutputAdded,
     ResultsKept,
     RunEnded,
     RunStarted,
+    WidgetChanged,
     decode,
     encode,
 )
@@ -47,10 +50,22 @@ _BOUNDARIES = (
     ResultsKept,
 )
 
+# What cells put out, in all: more than a browser opens as one notebook. A cell that prints for
+# ever must not fill the disk.
+MAX_OUTPUT_BYTES = 64_000_000
+# The error that ends a run is kept whatever was printed before.
+MAX_ERROR_BYTES = 1_000_000
+_OUTPUTS = (OutputAdded, DisplayUpdated, WidgetChanged)
+
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """Paths of what a run keeps on disk while it goes on."""
+    """Paths of what a run keeps on disk while it goes on.
+
+    A run that an executor starts has two: the workspace's own, and in it `work`, which is all
+    that the run itself can write to. What is read from there is to be judged, not believed
+    (`nb2prod.execution.untrusted`).
+    """
 
     path: Path
 
@@ -58,6 +73,16 @@ class RunFolder:
     def request(self) -> Path:
         """What was asked for: the record as it was when the run was queued."""
         return self.path / "request.json"
+
+    @property
+    def version(self) -> Path:
+        """The version that is to run, for a worker that has no repository."""
+        return self.path / "version.json"
+
+    @property
+    def work(self) -> RunFolder:
+        """The folder that a worker is given."""
+        return RunFolder(self.path / "work")
 
     @property
     def notebook(self) -> Path:
@@ -73,6 +98,14 @@ class RunFolder:
     def events(self) -> Path:
         """The event log."""
         return self.path / "events.jsonl"
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything has been written to the event log."""
+        try:
+            return self.events.lstat().st_size > 0
+        except FileNotFoundError:
+            return False
 
     @property
     def lock(self) -> Path:
@@ -93,6 +126,11 @@ class RunFolder:
     def downloads(self) -> Path:
         """Copies of what MLflow's server has of the run, until they are stored."""
         return self.path / "downloads"
+
+    @property
+    def artifacts(self) -> Path:
+        """Contents that the run leaves, by their sha256, where there is no blob store."""
+        return self.path / "artifacts"
 
     @property
     def kernel_log(self) -> Path:
@@ -126,11 +164,22 @@ class Recorder:
     listener
         Gets each event once it is written. Its errors are logged and otherwise ignored: who
         watches a run must not be able to end it.
+    max_output_bytes
+        Of what cells put out; what goes beyond it is left out, and a note says so.
     """
 
-    def __init__(self, folder: RunFolder, listener: Listener | None = None) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        listener: Listener | None = None,
+        *,
+        max_output_bytes: int = MAX_OUTPUT_BYTES,
+    ) -> None:
         self.folder = folder
         self._listener = listener
+        self._max_output_bytes = max_output_bytes
+        self._output_bytes = 0
+        self._is_full = False
         self._mutex = threading.Lock()
         self._stream = folder.events.open("ab", buffering=0)
 
@@ -142,16 +191,18 @@ class Recorder:
         StorageFull, StorageUnusable
             It can't be written.
         """
-        line = memoryview(encode(event))
+        line = encode(event)
         with self._mutex:
-            try:
-                while line:
-                    line = line[self._stream.write(line) or 0 :]
-                if isinstance(event, _BOUNDARIES):
-                    os.fsync(self._stream.fileno())
-            except OSError as error:
-                raise storage_error(self.folder.events, error) from error
-        self._tell(event)
+            has_room = self._has_room(event, len(line))
+            is_first_refusal = not has_room and not self._is_full
+            self._is_full |= is_first_refusal
+            if has_room:
+                self._write(line, is_boundary=isinstance(event, _BOUNDARIES))
+        if has_room:
+            self._tell(event)
+        elif is_first_refusal:
+            size = f"{self._max_output_bytes / 1e6:g} MB"
+            self.note(f"The cells put out more than {size}; what went beyond is not kept.")
 
     def note(self, text: str) -> None:
         """Write a remark into the run's log."""
@@ -163,6 +214,25 @@ class Recorder:
 
     def __exit__(self, *_: object) -> None:
         self._stream.close()
+
+    def _has_room(self, event: Event, size_bytes: int) -> bool:
+        if not isinstance(event, _OUTPUTS):
+            return True
+        if self._output_bytes + size_bytes <= self._max_output_bytes:
+            self._output_bytes += size_bytes
+            return True
+        is_error = isinstance(event, OutputAdded) and event.output.get("output_type") == "error"
+        return is_error and size_bytes <= MAX_ERROR_BYTES
+
+    def _write(self, line: bytes, *, is_boundary: bool) -> None:
+        rest = memoryview(line)
+        try:
+            while rest:
+                rest = rest[self._stream.write(rest) or 0 :]
+            if is_boundary:
+                os.fsync(self._stream.fileno())
+        except OSError as error:
+            raise storage_error(self.folder.events, error) from error
 
     def _tell(self, event: Event) -> None:
         if self._listener is None:

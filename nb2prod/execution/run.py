@@ -7,25 +7,22 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nb2prod.errors import KernelUnavailable, RunUnsuccessful, StorageFull, StorageUnusable
 from nb2prod.errors import RunEnded as HasEnded
-from nb2prod.execution.collect import collect
 from nb2prod.execution.events import RunEnded
 from nb2prod.execution.models import RunRecord, RunStatus
-from nb2prod.execution.recorder import (
-    Listener,
-    Recorder,
-    now,
-    read_events,
-    run_folder,
-    write_file,
-)
+from nb2prod.execution.place import Place, WorkspacePlace
+from nb2prod.execution.recorder import Listener, Recorder, now, read_events, write_file
 from nb2prod.execution.runs import create_run
 from nb2prod.notebook.parameters import read_values
 from nb2prod.registry.models import Version
 from nb2prod.workspace.projects import Project
 from nb2prod.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from nb2prod.execution.execute import RunSession
 
 log = logging.getLogger(__name__)
 
@@ -104,16 +101,44 @@ def run_version(
         requested_by=person,
         requested_via=options.requested_via,
     )
-    try:
-        record = _through_papermill(workspace, version, asked, options, listener)
-    except BaseException as error:
-        # Before the engine took over, or beyond what it can record: no row stays open.
-        with suppress(StorageFull, StorageUnusable):
-            _give_up(workspace, asked.id, error)
-        raise
+    from nb2prod.execution.execute import RunSession
+    from nb2prod.execution.runner import Limits
+
+    session = RunSession(
+        place=WorkspacePlace(workspace, asked.id),
+        version=version,
+        root=project.root,
+        record=asked,
+        limits=Limits(
+            cell_timeout_s=options.cell_timeout_s,
+            timeout_s=options.timeout_s,
+            start_timeout_s=options.start_timeout_s,
+            grace_s=options.grace_s,
+            output_timeout_s=options.output_timeout_s,
+        ),
+        listener=listener,
+    )
+    record = run_session(session)
     if options.output_path is not None:
         _write_output(options.output_path, workspace.blobs.get(record.sources["executed"]))
     return record
+
+
+def run_session(session: RunSession) -> RunRecord:
+    """Run what has been asked for, through papermill and our engine; see `run_version`.
+
+    Raises
+    ------
+    StorageFull, StorageUnusable
+        The run can't be recorded.
+    """
+    try:
+        return _through_papermill(session)
+    except BaseException as error:
+        # Before the engine took over, or beyond what it can record: no row stays open.
+        with suppress(StorageFull, StorageUnusable):
+            _give_up(session.place, error)
+        raise
 
 
 def _make_folder(folder: Path) -> None:
@@ -135,56 +160,34 @@ def _write_output(path: Path, content: bytes) -> None:
         raise StorageUnusable(f"{path} can't be written: {error.strerror}.") from error
 
 
-def _through_papermill(
-    workspace: Workspace,
-    version: Version,
-    asked: RunRecord,
-    options: RunOptions,
-    listener: Listener | None,
-) -> RunRecord:
+def _through_papermill(session: RunSession) -> RunRecord:
     from papermill import PapermillExecutionError, execute_notebook
 
     from nb2prod.execution.engine import SESSION
-    from nb2prod.execution.execute import RunSession
     from nb2prod.execution.papermill_io import version_node
-    from nb2prod.execution.runner import Limits
 
-    session = RunSession(
-        workspace=workspace,
-        version=version,
-        record=asked,
-        limits=Limits(
-            cell_timeout_s=options.cell_timeout_s,
-            timeout_s=options.timeout_s,
-            start_timeout_s=options.start_timeout_s,
-            grace_s=options.grace_s,
-            output_timeout_s=options.output_timeout_s,
-        ),
-        listener=listener,
-    )
     try:
         execute_notebook(
-            version_node(version, project=asked.project),
+            version_node(session.version, project=session.record.project),
             None,
             engine_name="nb2prod",
             progress_bar=False,
             **{SESSION: session},
         )
     except (PapermillExecutionError, RunUnsuccessful, KernelUnavailable, HasEnded):
-        log.debug("The run did not succeed, run=%s", asked.id, exc_info=True)
-    return collect(workspace, asked.id)
+        log.debug("The run did not succeed, run=%s", session.record.id, exc_info=True)
+    return session.place.end()
 
 
-def _give_up(workspace: Workspace, run_id: str, error: BaseException) -> None:
-    folder = run_folder(workspace, run_id)
-    lock = folder.try_lock()
+def _give_up(place: Place, error: BaseException) -> None:
+    lock = place.folder.try_lock()
     if lock is None:
         return
     with lock:
-        if not any(isinstance(event, RunEnded) for event in read_events(folder.events)):
+        if not any(isinstance(event, RunEnded) for event in read_events(place.folder.events)):
             status, reason = RunStatus.FAILED, f"nb2prod itself failed: {error!r}"
             if isinstance(error, KeyboardInterrupt):
                 status, reason = RunStatus.CANCELLED, "Cancelled before it began, by Ctrl-C."
-            with Recorder(folder) as recorder:
+            with Recorder(place.folder) as recorder:
                 recorder.append(RunEnded(at=now(), status=status, reason=reason))
-        collect(workspace, run_id)
+        place.end()

@@ -24,6 +24,8 @@ from nb2prod.execution.models import RunRecord, RunStatus
 from nb2prod.execution.processes import end_processes_of, remove_socket_folders
 from nb2prod.execution.record_json import record_from_json, record_to_json
 from nb2prod.execution.recorder import now, run_folder, write_json
+from nb2prod.execution.request import prepare_work, write_version
+from nb2prod.notebook.parameters import read_values
 from nb2prod.notebook.reading import to_node
 from nb2prod.registry.manifest import write_manifest
 from nb2prod.registry.models import Version
@@ -49,6 +51,7 @@ def create_run(
     project: Project,
     requested_by: str,
     requested_via: str,
+    executor: str | None = None,
 ) -> RunRecord:
     """Ask for a run: its row is `queued`, and what it consists of is stored.
 
@@ -58,6 +61,8 @@ def create_run(
         All parameters, as `read_values` returns them.
     requested_via
         See `RunRecord`.
+    executor
+        Who is to bring it to its end (`nb2prod.jobs`); `None` for who calls this.
 
     Returns
     -------
@@ -88,6 +93,9 @@ def create_run(
     folder.path.mkdir(parents=True, mode=0o700)
     stored = record_to_json(record)
     write_json(folder.request, stored)
+    if executor is not None:
+        write_version(folder.version, version)
+        prepare_work(folder)
     with workspace.database.write() as connection:
         connection.execute(
             runs.insert().values(
@@ -100,11 +108,49 @@ def create_run(
                 status=record.status.value,
                 requested_by=requested_by,
                 requested_via=requested_via,
+                executor=executor,
                 created_at=record.created_at,
             )
         )
     # As everybody else will read it: halves of characters in a parameter are not kept.
     return record_from_json(stored)
+
+
+def request_run(
+    workspace: Workspace,
+    project: Project,
+    version: Version,
+    values: Mapping[str, object],
+    *,
+    requested_by: str,
+    requested_via: str,
+    executor: str,
+) -> RunRecord:
+    """Ask for a run that an executor is to bring to its end; returns at once.
+
+    Parameters
+    ----------
+    values
+        Parameters by name; text is read by the parameter's type. Others have their defaults.
+    requested_via, executor
+        See `create_run`.
+
+    Raises
+    ------
+    ParameterUnknown, ParameterInvalid
+        The values are not the version's; there is no run then.
+    StorageFull, StorageUnusable
+        The request can't be written.
+    """
+    return create_run(
+        workspace,
+        version,
+        read_values(version.manifest.parameters, values),
+        project=project,
+        requested_by=requested_by,
+        requested_via=requested_via,
+        executor=executor,
+    )
 
 
 def start_run(workspace: Workspace, run_id: str) -> None:
@@ -173,15 +219,17 @@ def list_runs(
 def reconcile(workspace: Workspace) -> tuple[str, ...]:
     """End all runs that have lost their runner, with what is known of them.
 
-    Their kernels, and whatever these started, are ended too. Idempotent, and safe to call
-    from several processes at once.
+    Their kernels, and whatever these started, are ended too. Runs that an executor brings to
+    their end are its own affair. Idempotent, and safe to call from several processes at once.
 
     Returns
     -------
     tuple of str
         Ids of the runs that were ended.
     """
-    query = select(runs.c.id, runs.c.status, runs.c.created_at).where(runs.c.status.in_(OPEN))
+    query = select(runs.c.id, runs.c.status, runs.c.created_at).where(
+        runs.c.status.in_(OPEN), runs.c.executor.is_(None)
+    )
     with workspace.database.read() as connection:
         rows = connection.execute(query).all()
     return tuple(row.id for row in rows if _end_if_lost(workspace, row))

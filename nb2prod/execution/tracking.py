@@ -51,13 +51,47 @@ QUIET = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 # Of the runner alone: a notebook's MLflow may say what it likes.
-_QUIET_HERE = {**QUIET, "MLFLOW_CONFIGURE_LOGGING": "false"}
+_QUIET_HERE = {
+    **QUIET,
+    "MLFLOW_CONFIGURE_LOGGING": "false",
+    # Long enough for a server that is being started again, and no run waits minutes for one
+    # that is gone (MLflow's own: 7 attempts, 120 s each).
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+}
 # What would lead the notebook's calls away from our MLflow run.
 _MISLEADING = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID")
 
 _PASSWORD = re.compile(r"://[^/@\s]+@")
 
 _STATUS = {RunStatus.SUCCEEDED: "FINISHED", RunStatus.CANCELLED: "KILLED"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackingStore:
+    """Where MLflow keeps its runs.
+
+    Parameters
+    ----------
+    uri
+        A database or a server.
+    home
+        Folder of an embedded store's artifacts; `None` for a server, which has its own.
+    workspace
+        The part of a server that is a project's; `None` where the server has no such parts.
+    access_token
+        What the server is asked with; `None` for what the environment says.
+    """
+
+    uri: str
+    home: Path | None = None
+    workspace: str | None = None
+    access_token: str | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> TrackingStore:
+        """Return the store of a workspace that has no server of its own."""
+        return cls(uri=settings.mlflow_uri, home=settings.home)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +117,13 @@ def is_installed() -> bool:
     return find_spec("mlflow") is not None
 
 
-def kernel_environment(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
+def kernel_environment(store: TrackingStore, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a kernel: this one's, without what would mislead MLflow."""
     kept = {name: value for name, value in environment.items() if name not in _MISLEADING}
     if is_installed():
-        kept |= {**QUIET, "MLFLOW_TRACKING_URI": settings.mlflow_uri}
+        kept |= {**QUIET, "MLFLOW_TRACKING_URI": store.uri}
+        if store.workspace is not None:
+            kept["MLFLOW_WORKSPACE"] = store.workspace
     return kept
 
 
@@ -100,8 +136,8 @@ class Tracking:
         The run, as it was asked for.
     """
 
-    def __init__(self, settings: Settings, record: RunRecord, recorder: Recorder) -> None:
-        self._settings = settings
+    def __init__(self, store: TrackingStore, record: RunRecord, recorder: Recorder) -> None:
+        self._store = store
         self._record = record
         self._recorder = recorder
         self._client: Any = None
@@ -145,8 +181,8 @@ class Tracking:
     def _start(self) -> None:
         variables: dict[str, str] = {}
         with self._noting("MLflow is not available, so the run is not tracked"):
-            self._client = open_client(self._settings)
-            experiment_id = _experiment(self._client, self._settings, self._record)
+            self._client = open_client(self._store)
+            experiment_id = _experiment(self._client, self._store, self._record)
             run = self._client.create_run(
                 experiment_id,
                 run_name=f"{self._record.reference} {self._record.id}",
@@ -159,7 +195,7 @@ class Tracking:
                 },
             )
             variables = {
-                "MLFLOW_TRACKING_URI": self._settings.mlflow_uri,
+                "MLFLOW_TRACKING_URI": self._store.uri,
                 "MLFLOW_EXPERIMENT_ID": experiment_id,
                 "MLFLOW_RUN_ID": run.info.run_id,
                 "MLFLOW_RUN_CONTEXT": json.dumps(
@@ -197,14 +233,23 @@ class Tracking:
             self._recorder.note(f"{what}: {_PASSWORD.sub('://', first_line)}")
 
 
-def finish_lost(settings: Settings, mlflow_run_id: str, run_id: str, downloads: Path) -> Tracked:
-    """End the MLflow run of a run whose runner is gone, and read back what it has."""
+def finish_lost(
+    store: TrackingStore, mlflow_run_id: str, run_id: str, downloads: Path | None
+) -> Tracked:
+    """End the MLflow run of a run whose runner is gone, and read back what it has.
+
+    Parameters
+    ----------
+    downloads
+        See `read_back`.
+    """
     if not is_installed():
         return Tracked()
     try:
-        client = open_client(settings)
-        tracked = read_back(client, mlflow_run_id, run_id, downloads)
-        end_mlflow_runs(client, mlflow_run_id, run_id, RunStatus.LOST)
+        with _asking_as(store):
+            client = open_client(store)
+            tracked = read_back(client, mlflow_run_id, run_id, downloads)
+            end_mlflow_runs(client, mlflow_run_id, run_id, RunStatus.LOST)
     except Exception:  # as in `Tracking`
         log.debug("MLflow failed for a lost run, run=%s", run_id, exc_info=True)
         log.warning("MLflow has not all of a lost run, run=%s", run_id)
@@ -212,31 +257,32 @@ def finish_lost(settings: Settings, mlflow_run_id: str, run_id: str, downloads: 
     return tracked
 
 
-def open_client(settings: Settings) -> Any:
-    """Return an `MlflowClient`; makes the store's database where there is none."""
+def open_client(store: TrackingStore) -> Any:
+    """Return an `MlflowClient`; makes an embedded store's database where there is none."""
     for name, value in _QUIET_HERE.items():
         os.environ.setdefault(name, value)
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    settings.home.mkdir(parents=True, exist_ok=True)
+    if store.workspace is not None:
+        # MLflow's own way to reach all its threads (mlflow.set_workspace).
+        os.environ["MLFLOW_WORKSPACE"] = store.workspace
+    if store.home is None:
+        return _new_client(store)
+    store.home.mkdir(parents=True, exist_ok=True)
     # Two that make the database at once get into each other's way.
-    with (settings.home / "mlflow.lock").open("w") as lock:
+    with (store.home / "mlflow.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        from mlflow.tracking import MlflowClient
-
-        client = MlflowClient(tracking_uri=settings.mlflow_uri)
-        client.search_experiments(max_results=1)
-    return client
+        return _new_client(store)
 
 
-def read_back(client: Any, mlflow_run_id: str, run_id: str, downloads: Path) -> Tracked:
+def read_back(client: Any, mlflow_run_id: str, run_id: str, downloads: Path | None) -> Tracked:
     """Return what MLflow has of a run of ours and of those that its notebook started.
 
     Parameters
     ----------
     downloads
         Folder for copies of what a server has; the caller removes it. MLflow's own are left
-        in the system's folder for temporary files for good.
+        in the system's folder for temporary files for good. `None` asks for no files.
     """
     metrics: dict[str, float] = {}
     odd: set[str] = set()
@@ -244,6 +290,8 @@ def read_back(client: Any, mlflow_run_id: str, run_id: str, downloads: Path) -> 
     for run in _all_runs(client, mlflow_run_id, run_id):
         metrics |= {name: value for name, value in run.data.metrics.items() if _is_number(value)}
         odd |= {name for name, value in run.data.metrics.items() if not _is_number(value)}
+        if downloads is None:
+            continue
         for file in [*_artifacts(client, run, downloads), *_models(client, run, downloads)]:
             files[file.name] = file
     return Tracked(
@@ -270,15 +318,40 @@ def _all_runs(client: Any, mlflow_run_id: str, run_id: str) -> list[Any]:
     return [*sorted(others, key=lambda run: run.info.start_time), main]
 
 
-def _experiment(client: Any, settings: Settings, record: RunRecord) -> str:
-    name = f"{record.project}/{record.pipeline}"
+def _new_client(store: TrackingStore) -> Any:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(tracking_uri=store.uri)
+    client.search_experiments(max_results=1)
+    return client
+
+
+@contextmanager
+def _asking_as(store: TrackingStore) -> Iterator[None]:
+    # MLflow's client takes these from the environment, at each request.
+    wanted = {"MLFLOW_WORKSPACE": store.workspace, "MLFLOW_TRACKING_TOKEN": store.access_token}
+    former = {name: os.environ.get(name) for name, value in wanted.items() if value is not None}
+    os.environ.update({name: value for name, value in wanted.items() if value is not None})
+    try:
+        yield
+    finally:
+        for name, value in former.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _experiment(client: Any, store: TrackingStore, record: RunRecord) -> str:
+    # Where each project has a part of the server, names need not tell projects apart.
+    name = record.pipeline if store.workspace else f"{record.project}/{record.pipeline}"
     found = client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
     location = None
-    if settings.mlflow_uri.startswith("sqlite:"):
+    if store.home is not None and store.uri.startswith("sqlite:"):
         # MLflow's own default is a folder `mlruns` wherever the process happens to be.
-        location = (settings.home / "mlflow" / record.project / record.pipeline).as_uri()
+        location = (store.home / "mlflow" / record.project / record.pipeline).as_uri()
     try:
         return str(client.create_experiment(name, artifact_location=location))
     except Exception:

@@ -200,6 +200,8 @@ def _container(
         },
         mounts=mounts,
         tmpfs={
+            # Data loaders hand batches over through it; the engine's 64 MB are soon full.
+            "/dev/shm": "size=1g,mode=1777",  # noqa: S108 (the container's own)
             "/tmp": "size=1g,mode=1777,exec",  # noqa: S108 (the container's own)
             HOME_FOLDER: f"size=256m,mode=0700,uid={PERSON_UID},gid={gid}",
         },

@@ -32,7 +32,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 @pytest.fixture(scope="module")
 def client(bench: Bench) -> Any:
-    return tracking.open_client(bench.workspace.settings)
+    return tracking.open_client(tracking.TrackingStore.of(bench.workspace.settings))
 
 
 def test_notebooks_calls_join_the_mlflow_run_of_the_run(bench: Bench, client: Any) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nb2prod.errors import StorageFull, StorageUnusable
-from nb2prod.execution.events import Event, Noted
+from nb2prod.execution.events import Event, Noted, OutputAdded
 from nb2prod.execution.recorder import Recorder, RunFolder, now, read_events, write_json
 
 
@@ -99,3 +99,27 @@ def test_lock_is_held_by_one_and_freed_with_it(folder: RunFolder) -> None:
     again = folder.try_lock()
     assert again is not None
     again.close()
+
+
+def test_output_beyond_the_limit_is_left_out_and_noted_once(folder: RunFolder) -> None:
+    def printed(text: str, kind: str = "stream") -> OutputAdded:
+        output = {"output_type": kind, "name": "stdout", "text": text}
+        return OutputAdded(at=now(), number=1, output=output)
+
+    told: list[Event] = []
+    with Recorder(folder, told.append, max_output_bytes=1000) as recorder:
+        recorder.append(printed("kept"))
+        for _ in range(3):
+            recorder.append(printed("x" * 2000))
+        recorder.append(printed("small enough"))
+        recorder.append(printed("the error that ended it", kind="error"))
+        recorder.append(Noted(at=now(), text="a note"))
+
+    events = list(read_events(folder.events))
+    assert events == told
+    outputs = [event.output["text"] for event in events if isinstance(event, OutputAdded)]
+    assert outputs == ["kept", "small enough", "the error that ended it"]
+    assert texts(folder) == [
+        "The cells put out more than 0.001 MB; what went beyond is not kept.",
+        "a note",
+    ]

@@ -1,0 +1,299 @@
+"""What a run that an executor started has left, judged: its history and its artifacts.
+
+The worker's folder is a stranger's (`nb2prod.execution.untrusted`). A notebook can make up
+what happened in its own run, as it can make up any result. What it can't do is change what
+ran (the cells come from the version, the values from the request, which it has no access to),
+claim a content that it has not got, or keep us at work without end.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from nb2prod.errors import NotAVersion
+from nb2prod.execution.artifacts import MAX_ARTIFACT_BYTES, Allowance, artifact_of, distinct
+from nb2prod.execution.contents import Contents
+from nb2prod.execution.events import (
+    CellEnded,
+    CellStarted,
+    DisplayUpdated,
+    Event,
+    FilesSeen,
+    FilesSettled,
+    KernelStarted,
+    MachineSeen,
+    Noted,
+    OutputAdded,
+    OutputsCleared,
+    ResultsKept,
+    RunEnded,
+    RunStarted,
+    TrackingStarted,
+    WidgetChanged,
+)
+from nb2prod.execution.models import Artifact, ArtifactKind, FileUse, RunRecord, RunStatus
+from nb2prod.execution.preparation import prepare_notebook
+from nb2prod.execution.record import EMPTY_NOTEBOOK, History, fold
+from nb2prod.execution.recorder import MAX_OUTPUT_BYTES, RunFolder, now
+from nb2prod.execution.request import read_version
+from nb2prod.execution.untrusted import UntrustedFolder, read_event, read_lines
+
+log = logging.getLogger(__name__)
+
+# All outputs that a worker keeps, and half as much again for what else there is to say.
+MAX_LOG_BYTES = MAX_OUTPUT_BYTES * 3 // 2
+# An update of a display is copied to each place where it is shown.
+MAX_COPIED_BYTES = 4 * MAX_LOG_BYTES
+MAX_NOTES = 200
+MAX_FILES = 100_000
+MAX_METRICS = 10_000
+MAX_TEXT = 10_000
+MAX_NAME = 1_000
+# Of the database's column.
+MAX_METRIC_NAME = 250
+
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_MLFLOW_RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What an executor says of a run's end, for a run whose own log has none.
+
+    Parameters
+    ----------
+    remark
+        A sentence to be added to what the log says of a kernel that died; or nothing.
+    """
+
+    status: RunStatus = RunStatus.LOST
+    reason: str = "The run's worker ended without a word, and nobody knows why."
+    remark: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What is known of a run: `History`, with the artifacts that are kept in the workspace."""
+
+    history: History
+    artifacts: tuple[Artifact, ...]
+    notes: tuple[str, ...]
+
+
+def read_evidence(
+    folder: RunFolder, request: RunRecord, contents: Contents, verdict: Verdict
+) -> Evidence:
+    """Judge what a run's worker has left.
+
+    Parameters
+    ----------
+    folder
+        The workspace's own folder of the run; the worker's is within.
+    request
+        The run as it was asked for.
+    contents
+        Keeps the artifacts.
+
+    Raises
+    ------
+    StorageFull, StorageUnusable
+        An artifact can't be kept.
+    """
+    notebook = _notebook(folder, request)
+    try:
+        untrusted = UntrustedFolder(folder.work.path)
+    except FileNotFoundError:
+        testimony = _Testimony(request, notebook, verdict)
+        return Evidence(history=fold(notebook, testimony.close()), artifacts=(), notes=())
+    with untrusted:
+        testimony = _Testimony(request, notebook, verdict)
+        history = fold(notebook, testimony.events(untrusted))
+        artifacts, missing = _keep(untrusted, history.artifacts, contents)
+    notes = [*history.notes, *testimony.remarks()]
+    if missing:
+        notes.append(
+            f"{missing} artifact{'s' if missing > 1 else ''} of the run could not be kept: not"
+            " there, too large, or not what the run says."
+        )
+    return Evidence(history=history, artifacts=artifacts, notes=tuple(notes))
+
+
+def _notebook(folder: RunFolder, request: RunRecord) -> Mapping[str, Any]:
+    try:
+        version = read_version(folder.version, repository=folder.path)
+    except NotAVersion:
+        return EMPTY_NOTEBOOK
+    notebook: Mapping[str, Any] = prepare_notebook(version, request)
+    return notebook
+
+
+def _keep(
+    untrusted: UntrustedFolder, claimed: tuple[Artifact, ...], contents: Contents
+) -> tuple[tuple[Artifact, ...], int]:
+    """Keep the artifacts that are there; also return how many of those claimed are not."""
+    allowance, kept = Allowance(), []
+    for artifact in claimed:
+        content = _content(untrusted, artifact, allowance)
+        if content is None:
+            continue
+        is_model = artifact.kind is ArtifactKind.MODEL
+        found = artifact_of(contents, artifact.name, content, is_model=is_model)
+        if found.sha256 == artifact.sha256:
+            kept.append(found)
+    return distinct(kept), len(claimed) - len(kept)
+
+
+def _content(untrusted: UntrustedFolder, artifact: Artifact, allowance: Allowance) -> bytes | None:
+    if not _SHA256.match(artifact.sha256) or not 0 < len(artifact.name) <= MAX_NAME:
+        return None
+    stream = untrusted.open("artifacts", artifact.sha256)
+    if stream is None:
+        return None
+    with stream:
+        content = stream.read(MAX_ARTIFACT_BYTES + 1)
+    return content if allowance.has_room(artifact.name, len(content)) else None
+
+
+@dataclass
+class _Testimony:
+    """The events of a stranger's log that can be taken, and what had to be left out."""
+
+    request: RunRecord
+    notebook: Mapping[str, Any]
+    verdict: Verdict
+    has_ended: bool = False
+    has_results: bool = False
+    unreadable: int = 0
+    is_cut: bool = False
+    notes: int = 0
+    copied_bytes: int = 0
+    running: int | None = None
+    displays: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        cells = enumerate(self.notebook["cells"], start=1)
+        self._code = {number for number, cell in cells if cell["cell_type"] == "code"}
+        self._from = self.request.created_at
+        self._until = now()
+
+    def events(self, untrusted: UntrustedFolder) -> Iterator[Event]:
+        """Give the events in the order of the log, the last of them a `RunEnded`."""
+        stream = untrusted.open("events.jsonl")
+        if stream is not None:
+            with stream:
+                for line in read_lines(stream, MAX_LOG_BYTES):
+                    event = None if line is None else read_event(line)
+                    if event is None:
+                        self.unreadable += 1
+                    elif self._is_taken(event, len(line or b"")):
+                        yield self._taken(event)
+                self.is_cut = stream.tell() >= MAX_LOG_BYTES
+        yield from self.close()
+
+    def close(self) -> Iterator[Event]:
+        """Give what the executor says of the run's end, where the run itself has not."""
+        if not self.has_ended:
+            where = "" if self.running is None else f" Cell {self.running} was running."
+            reason = f"{self.verdict.reason}{where}"
+            yield RunEnded(at=self._until, status=self.verdict.status, reason=reason)
+
+    def remarks(self) -> Iterator[str]:
+        """Give sentences on what was left out."""
+        if self.has_ended and not self.has_results:
+            yield "The run's worker ended before it had gathered all results."
+        if self.unreadable:
+            lines = "line" if self.unreadable == 1 else "lines"
+            yield f"{self.unreadable} {lines} of the run's log could not be read."
+        if self.is_cut:
+            yield f"The run's log is larger than {MAX_LOG_BYTES / 1e6:g} MB; the rest was not read."
+
+    def _is_taken(self, event: Event, size_bytes: int) -> bool:  # noqa: C901 - one arm for each kind
+        match event:
+            case CellStarted() | CellEnded() | OutputsCleared():
+                is_taken = event.number in self._code
+            case OutputAdded():
+                is_taken = event.number in self._code and self._has_room(event, size_bytes)
+            case DisplayUpdated() | WidgetChanged():
+                is_taken = self._has_room(event, size_bytes)
+            case FilesSeen() | FilesSettled():
+                is_taken = len(event.files) <= MAX_FILES and all(map(_is_file, event.files))
+            case MachineSeen():
+                texts = (event.machine.python, event.machine.platform, event.machine.cpu)
+                is_taken = all(len(text) <= MAX_NAME for text in (*texts, event.machine.host))
+            case KernelStarted():
+                is_taken = len(event.kernel_name) <= MAX_NAME
+            case ResultsKept():
+                is_taken = self.has_results = True
+            case Noted():
+                self.notes += 1
+                return self.notes <= MAX_NOTES
+            case RunStarted():
+                is_taken = event.run_id == self.request.id
+            case TrackingStarted():
+                is_taken = _MLFLOW_RUN_ID.match(event.mlflow_run_id) is not None
+            case RunEnded():
+                # The first one counts, and one that says nothing final is none.
+                is_taken = not self.has_ended and event.status.is_final
+                self.has_ended |= is_taken
+            case _:
+                is_taken = True
+        self.unreadable += not is_taken
+        return is_taken
+
+    def _has_room(self, event: OutputAdded | DisplayUpdated | WidgetChanged, size: int) -> bool:
+        places = 1
+        display_id = None if isinstance(event, WidgetChanged) else event.display_id
+        if display_id is not None:
+            places += self.displays.get(display_id, 0)
+            if isinstance(event, OutputAdded):
+                self.displays[display_id] = places
+        self.copied_bytes += size * places
+        return self.copied_bytes <= MAX_COPIED_BYTES
+
+    def _taken(self, event: Event) -> Event:
+        """Return an event with times and texts as they can be."""
+        event = replace(event, at=self._within(event.at))
+        match event:
+            case CellStarted():
+                self.running = event.number
+                return replace(event, heading=event.heading[:MAX_NAME])
+            case CellEnded():
+                self.running = None
+                return replace(event, error=_cut(event.error))
+            case Noted():
+                return replace(event, text=event.text[:MAX_TEXT])
+            case RunEnded():
+                return replace(event, reason=self._reason(event)[:MAX_TEXT])
+            case ResultsKept():
+                known = list(event.metrics.items())[:MAX_METRICS]
+                metrics = {name: value for name, value in known if _is_metric(name, value)}
+                return replace(event, metrics=metrics)
+            case _:
+                return event
+
+    def _reason(self, event: RunEnded) -> str:
+        if event.status is RunStatus.KERNEL_DIED and self.verdict.remark:
+            return f"{event.reason} {self.verdict.remark}"
+        return event.reason
+
+    def _within(self, at: datetime) -> datetime:
+        return min(max(at, self._from), self._until)
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else text[:MAX_TEXT]
+
+
+def _is_file(use: FileUse) -> bool:
+    is_hashed = use.sha256 is None or _SHA256.match(use.sha256) is not None
+    return is_hashed and 0 < len(use.path) <= MAX_NAME
+
+
+def _is_metric(name: str, value: float) -> bool:
+    # As `nb2prod.execution.tracking` gives them; NaN is not below infinity.
+    return 0 < len(name) <= MAX_METRIC_NAME and abs(value) < float("inf")

@@ -1,0 +1,108 @@
+"""Where a run is executed: in a process that has the workspace, or elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from nb2prod.execution.circumstances import code_note
+from nb2prod.execution.collect import collect
+from nb2prod.execution.contents import Contents
+from nb2prod.execution.models import FileUse, RunRecord
+from nb2prod.execution.recorder import RunFolder, run_folder
+from nb2prod.execution.runs import start_run
+from nb2prod.execution.tracking import TrackingStore
+from nb2prod.registry.models import Version
+from nb2prod.workspace.workspace import Workspace
+
+
+class Place(Protocol):
+    """What a run needs of the place in which it is executed."""
+
+    @property
+    def folder(self) -> RunFolder:
+        """Folder of its event log and its lock."""
+        ...
+
+    @property
+    def own_folders(self) -> tuple[Path, ...]:
+        """Folders of ours that may lie in the project's."""
+        ...
+
+    @property
+    def contents(self) -> Contents:
+        """Keeps the artifacts."""
+        ...
+
+    @property
+    def tracking(self) -> TrackingStore | None:
+        """Where MLflow is; `None` where there is none to speak to."""
+        ...
+
+    def begin(self) -> None:
+        """Say that the run begins; to be called by who holds its lock.
+
+        Raises
+        ------
+        RunEnded
+            It may not: it has ended, or it has begun before.
+        """
+        ...
+
+    def end(self) -> RunRecord:
+        """Return the record of the run, which has ended; idempotent."""
+        ...
+
+    def executed(self, record: RunRecord) -> bytes:
+        """Return the executed notebook of the run, which has ended."""
+        ...
+
+    def describe_code(self, version: Version, files: Iterable[FileUse]) -> str:
+        """Return a sentence on code that is not as in the version's commit, or nothing."""
+        ...
+
+
+@dataclass(frozen=True)
+class WorkspacePlace:
+    """A process that has the workspace: its row, its blobs, the repository."""
+
+    workspace: Workspace
+    run_id: str
+
+    @property
+    def folder(self) -> RunFolder:
+        """See `Place`."""
+        return run_folder(self.workspace, self.run_id)
+
+    @property
+    def own_folders(self) -> tuple[Path, ...]:
+        """See `Place`."""
+        return (self.workspace.settings.home,)
+
+    @property
+    def contents(self) -> Contents:
+        """See `Place`."""
+        return self.workspace.blobs
+
+    @property
+    def tracking(self) -> TrackingStore | None:
+        """See `Place`."""
+        return TrackingStore.of(self.workspace.settings)
+
+    def begin(self) -> None:
+        """See `Place`."""
+        start_run(self.workspace, self.run_id)
+
+    def end(self) -> RunRecord:
+        """See `Place`."""
+        return collect(self.workspace, self.run_id)
+
+    def executed(self, record: RunRecord) -> bytes:
+        """See `Place`."""
+        return self.workspace.blobs.get(record.sources["executed"])
+
+    def describe_code(self, version: Version, files: Iterable[FileUse]) -> str:
+        """See `Place`."""
+        return code_note(version, files)

@@ -1,0 +1,264 @@
+"""How far a run is, for people who look at it while it goes on: its log in small portions.
+
+A portion is asked for by where the last one ended, so that looking again and again costs what
+is new. What is too large for a person to read along is cut; the page has all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from nb2prod.errors import RunNotFound
+from nb2prod.execution.events import (
+    CellEnded,
+    CellStarted,
+    DisplayUpdated,
+    Event,
+    KernelStarted,
+    Noted,
+    OutputAdded,
+    RunEnded,
+    RunStarted,
+    output_text,
+)
+from nb2prod.execution.models import RunStatus
+from nb2prod.execution.outputs import without_ansi
+from nb2prod.execution.recorder import RunFolder, run_folder
+from nb2prod.execution.untrusted import UntrustedFolder, read_event
+from nb2prod.store.schema import members, pages, projects, runs
+from nb2prod.workspace.workspace import Workspace
+
+MAX_EVENTS = 500
+# Of the log in one portion; a longer line (a picture) is passed over.
+PORTION_BYTES = 2_000_000
+MAX_TEXT = 20_000
+MAX_HEADING = 500
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProgressEvent:
+    """Something that happened in a run, as a person may be told of it.
+
+    Parameters
+    ----------
+    number
+        Its place in the run's log: numbers grow, and are not consecutive.
+    kind
+        ``run_started``, ``kernel_started``, ``cell_started``, ``output``, ``cell_ended``,
+        ``noted`` or ``run_ended``.
+    text
+        What was put out, noted, or the reason or error of an end; at most `MAX_TEXT`
+        characters.
+    cell
+        Number of the cell among all cells.
+    position, total
+        Place of the cell among the code cells, and how many there are.
+    status
+        Of a cell or run that has ended.
+    stream
+        ``stdout`` or ``stderr``, of what was printed; `None` for other outputs.
+    """
+
+    number: int
+    kind: str
+    at: datetime
+    text: str = ""
+    cell: int | None = None
+    position: int | None = None
+    total: int | None = None
+    heading: str = ""
+    status: str | None = None
+    stream: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """A portion of what happened in a run, and how it stands now.
+
+    Parameters
+    ----------
+    next
+        What to ask with for the next portion.
+    status, reason
+        Of the run itself. It has ended when this is final, a little after its last event:
+        results are gathered between.
+    has_page
+        Whether its page is published.
+    """
+
+    events: tuple[ProgressEvent, ...]
+    next: int
+    status: RunStatus
+    reason: str
+    has_page: bool
+
+
+def read_progress(
+    workspace: Workspace, run_id: str, *, person: str, project: str | None = None, after: int = 0
+) -> Progress:
+    """Return what has happened in a run since the last look.
+
+    Parameters
+    ----------
+    person
+        Who looks; must be a member of the run's project.
+    project
+        Name of the project that the run has to be in; `None` for any.
+    after
+        `Progress.next` of the last portion, or the number of an event; 0 for the first.
+
+    Raises
+    ------
+    RunNotFound
+        There is no such run in a project of this person's.
+    """
+    # Before the log: a run that has ended by now has all its events in it.
+    row = _row(workspace, run_id, person, project)
+    folder = run_folder(workspace, run_id)
+    found, reached = _portion(folder if row.executor is None else folder.work, max(0, after))
+    return Progress(
+        events=tuple(_merged(found)),
+        next=reached,
+        status=RunStatus(row.status),
+        reason=row.reason or "",
+        has_page=row.page is not None,
+    )
+
+
+def _row(
+    workspace: Workspace, run_id: str, person: str, project: str | None
+) -> Row[*tuple[Any, ...]]:
+    query = (
+        select(runs.c.status, runs.c.reason, runs.c.executor, pages.c.run_id.label("page"))
+        .join(projects, projects.c.id == runs.c.project_id)
+        .join(members, members.c.project_id == projects.c.id)
+        .outerjoin(pages, pages.c.run_id == runs.c.id)
+        .where(runs.c.id == run_id, members.c.person == person)
+    )
+    if project is not None:
+        query = query.where(projects.c.name == project)
+    with workspace.database.read() as connection:
+        row = connection.execute(query).first()
+    if row is None:
+        raise RunNotFound(f"There is no run {run_id!r}; `nb2prod runs` lists them.")
+    return row
+
+
+def _portion(folder: RunFolder, after: int) -> tuple[list[ProgressEvent], int]:
+    """Read events from a place in the log; return them, and the place that was reached."""
+    events: list[ProgressEvent] = []
+    content = _content(folder, after)
+    reached, start = after, 0
+    while len(events) < MAX_EVENTS:
+        end = content.find(b"\n", start) + 1
+        if end == 0:
+            break
+        reached = after + end
+        event = read_event(content[start:end])
+        told = None if event is None else _told(event, reached)
+        if told is not None:
+            events.append(told)
+        start = end
+    if start == 0 and len(content) == PORTION_BYTES:
+        # A part of a long line; its rest is no event.
+        reached = after + PORTION_BYTES
+    return events, reached
+
+
+def _content(folder: RunFolder, after: int) -> bytes:
+    try:
+        with UntrustedFolder(folder.path) as untrusted:
+            stream = untrusted.open(folder.events.name)
+            if stream is None:
+                return b""
+            with stream:
+                stream.seek(after)
+                return stream.read(PORTION_BYTES)
+    # No such folder; a place that no file has.
+    except (OSError, ValueError):
+        return b""
+
+
+def _told(event: Event, number: int) -> ProgressEvent | None:  # noqa: PLR0911 - one for each kind
+    match event:
+        case RunStarted():
+            return ProgressEvent(
+                number=number, kind="run_started", at=event.at, total=event.code_cells
+            )
+        case KernelStarted():
+            return ProgressEvent(number=number, kind="kernel_started", at=event.at)
+        case CellStarted():
+            return ProgressEvent(
+                number=number,
+                kind="cell_started",
+                at=event.at,
+                cell=event.number,
+                position=event.position,
+                heading=event.heading[:MAX_HEADING],
+            )
+        case OutputAdded():
+            stream = event.output.get("name")
+            return _output(number, event, event.text, event.number, stream)
+        case DisplayUpdated():
+            return _output(number, event, output_text({"data": event.data}), None, None)
+        case CellEnded():
+            return ProgressEvent(
+                number=number,
+                kind="cell_ended",
+                at=event.at,
+                cell=event.number,
+                status=event.status.value,
+                text=_cut(event.error or ""),
+            )
+        case Noted():
+            return ProgressEvent(number=number, kind="noted", at=event.at, text=_cut(event.text))
+        case RunEnded():
+            return ProgressEvent(
+                number=number,
+                kind="run_ended",
+                at=event.at,
+                status=event.status.value,
+                text=_cut(event.reason),
+            )
+        case _:
+            return None
+
+
+def _output(
+    number: int, event: Event, text: str, cell: int | None, stream: str | None
+) -> ProgressEvent | None:
+    text = without_ansi(text)
+    if not text:
+        return None
+    return ProgressEvent(
+        number=number, kind="output", at=event.at, text=_cut(text), cell=cell, stream=stream
+    )
+
+
+def _merged(events: list[ProgressEvent]) -> Iterator[ProgressEvent]:
+    """Join neighbouring pieces of one stream: a cell may print a thousand times a second."""
+    last: ProgressEvent | None = None
+    for event in events:
+        if last is not None and _is_more_of(last, event):
+            last = replace(last, number=event.number, text=_cut(last.text + event.text))
+            continue
+        if last is not None:
+            yield last
+        last = event
+    if last is not None:
+        yield last
+
+
+def _is_more_of(last: ProgressEvent, event: ProgressEvent) -> bool:
+    is_stream = event.stream is not None and event.kind == last.kind == "output"
+    return is_stream and (last.cell, last.stream) == (event.cell, event.stream)
+
+
+def _cut(text: str) -> str:
+    """Return the end of a text that is too long: who reads along wants what came last."""
+    return text if len(text) <= MAX_TEXT else f"…{text[1 - MAX_TEXT :]}"

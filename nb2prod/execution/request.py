@@ -1,0 +1,102 @@
+"""What a worker is given: a folder with the request and the version, and nothing else."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from nb2prod.errors import NotAVersion, storage_error
+from nb2prod.execution.recorder import RunFolder, write_file
+from nb2prod.registry.manifest import read_manifest, write_manifest
+from nb2prod.registry.models import EnvironmentLock, Version
+
+
+def write_version(path: Path, version: Version) -> None:
+    """Write a version as one JSON file; raises `StorageFull` or `StorageUnusable`."""
+    file = _File(
+        pipeline=version.pipeline,
+        number=version.number,
+        commit=version.commit,
+        author=version.author,
+        created_at=version.created_at,
+        script=version.script,
+        manifest=write_manifest(version.manifest),
+        lock=version.lock.text,
+        assets={
+            name: base64.b64encode(content).decode() for name, content in version.assets.items()
+        },
+    )
+    write_file(path, file.model_dump_json(indent=1).encode())
+
+
+def read_version(path: Path, *, repository: Path) -> Version:
+    """Read what `write_version` wrote.
+
+    Parameters
+    ----------
+    repository
+        What the version says of where it is from.
+
+    Raises
+    ------
+    NotAVersion
+        The file is not there, or is none.
+    """
+    try:
+        file = _File.model_validate_json(path.read_bytes())
+        assets = {name: base64.b64decode(text) for name, text in file.assets.items()}
+    except (OSError, ValueError) as error:  # pydantic's and base64's are values' errors
+        raise NotAVersion(f"{path} holds no version that could be run.") from error
+    manifest = read_manifest(file.manifest)
+    return Version(
+        pipeline=file.pipeline,
+        number=file.number,
+        commit=file.commit,
+        author=file.author,
+        created_at=file.created_at,
+        repository=repository,
+        script=file.script,
+        manifest=manifest,
+        lock=EnvironmentLock(
+            text=file.lock, python=manifest.python, is_observed=manifest.lock_is_observed
+        ),
+        assets=assets,
+    )
+
+
+def prepare_work(folder: RunFolder) -> RunFolder:
+    """Copy a run's request and version into the folder that its worker is given; idempotent.
+
+    The originals stay where the run can't reach them: what it consisted of is read from there.
+
+    Raises
+    ------
+    StorageFull, StorageUnusable
+        The copies can't be written.
+    """
+    work = folder.work
+    try:
+        work.path.mkdir(mode=0o700, exist_ok=True)
+        shutil.copyfile(folder.request, work.request)
+        shutil.copyfile(folder.version, work.version)
+    except OSError as error:
+        raise storage_error(work.path, error) from error
+    return work
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    pipeline: str
+    number: int
+    commit: str
+    author: str
+    created_at: datetime
+    script: str
+    manifest: str
+    lock: str
+    assets: dict[str, str]

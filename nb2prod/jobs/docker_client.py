@@ -1,0 +1,406 @@
+"""The Docker engine, as far as the workspace needs it; used by the executor and the hub.
+
+Two pure functions translate a `ContainerSpec` into docker-py's words, and add to it what every
+container of ours has: no capabilities, no new privileges, a read-only root, an init process,
+a log of limited size, no restart. No image is ever pulled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from nb2prod.errors import EngineRefused, EngineUnreachable, ImageMissing
+from nb2prod.workspace.policy import ContainerSpec, Surroundings, network_name
+from nb2prod.workspace.projects import Project
+
+log = logging.getLogger(__name__)
+
+# Long enough for a machine whose disk is busy with images.
+TIMEOUT_S = 60.0
+KILL_TIMEOUT_S = 10
+LOG_OPTIONS = {"max-size": "10m", "max-file": "2"}
+
+# A network interface's name has 15 characters (linux/if.h, IFNAMSIZ).
+INTERFACE_PREFIX = "nb2p-"
+_INTERFACE_DIGITS = 10
+_NANO = 1_000_000_000
+_CREATED = "created"
+_RUNNING = frozenset({"running", "paused", "restarting", "removing"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """A container as the engine has it.
+
+    Parameters
+    ----------
+    status
+        The engine's word: ``created``, ``running``, ``exited``, ….
+    exit_status
+        128 and a signal's number, where a signal ended it; `None` while it has not ended.
+    is_out_of_memory
+        Whether the system ended a process of it because its memory was used up.
+    memory_mb
+        How much memory it may use; `None` without limit.
+    """
+
+    id: str
+    name: str
+    status: str
+    exit_status: int | None
+    is_out_of_memory: bool
+    memory_mb: int | None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_created(self) -> bool:
+        """Whether it was made and never started."""
+        return self.status == _CREATED
+
+    @property
+    def is_running(self) -> bool:
+        """Whether something of it may still run."""
+        return self.status in _RUNNING
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Network:
+    """A bridge network; ``gateway`` is the address that this machine has in it."""
+
+    id: str
+    name: str
+    interface: str
+    subnet: str
+    gateway: str
+
+
+def interface_name(network: str) -> str:
+    """Return the name of a network's bridge on this machine, for rules of its firewall.
+
+    >>> interface_name("nb2prod-0a1b2c3d-seat-demand")
+    'nb2p-ab51479d1c'
+    """
+    digest = hashlib.sha256(network.encode()).hexdigest()
+    return f"{INTERFACE_PREFIX}{digest[:_INTERFACE_DIGITS]}"
+
+
+def create_arguments(spec: ContainerSpec) -> dict[str, Any]:
+    """Return the keywords of `docker.APIClient.create_container`, without ``host_config``."""
+    return {
+        "name": spec.name,
+        "image": spec.image,
+        "command": list(spec.command),
+        "environment": dict(spec.environment),
+        "user": f"{spec.uid}:{spec.gid}",
+        "working_dir": spec.working_folder,
+        "labels": dict(spec.labels),
+        "detach": True,
+    }
+
+
+def host_arguments(spec: ContainerSpec) -> dict[str, Any]:
+    """Return the keywords of `docker.APIClient.create_host_config`."""
+    from docker.types import LogConfig, Mount
+
+    memory_bytes = spec.limits.memory_mb * 1024 * 1024
+    return {
+        "network_mode": spec.network,
+        # Unlike `binds`, a mount fails where its folder is missing, and makes none as root.
+        "mounts": [
+            Mount(
+                target=mount.target,
+                source=str(mount.source),
+                type="bind",
+                read_only=mount.is_read_only,
+            )
+            for mount in spec.mounts
+        ],
+        "tmpfs": dict(spec.tmpfs),
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "read_only": True,
+        "init": True,
+        "mem_limit": memory_bytes,
+        # Memory and swap together: no swap.
+        "memswap_limit": memory_bytes,
+        "nano_cpus": round(spec.limits.cpu_cores * _NANO),
+        "pids_limit": spec.limits.pids,
+        "log_config": LogConfig(type=LogConfig.types.JSON, config=dict(LOG_OPTIONS)),
+        "restart_policy": {"Name": "no"},
+    }
+
+
+class DockerEngine:
+    """A Docker engine. A context manager; safe to use from several threads.
+
+    All its methods raise `EngineUnreachable` where the engine does not answer, and
+    `EngineRefused` where it does not do what it is asked for.
+
+    Parameters
+    ----------
+    api
+        docker-py's client of the engine's API.
+    """
+
+    def __init__(self, api: Any) -> None:
+        self.api = api
+
+    @classmethod
+    def connect(cls, *, timeout_s: float = TIMEOUT_S) -> Self:
+        """Connect to the engine that the environment names, by default the machine's own.
+
+        Raises
+        ------
+        EngineUnreachable
+            docker-py is not installed, or no engine answers.
+        """
+        try:
+            import docker
+            from docker.utils import kwargs_from_env
+        except ImportError as error:
+            raise EngineUnreachable(
+                "docker-py is not installed: `pip install 'nb2prod[docker]'`."
+            ) from error
+        with _asking("connect"):
+            api = docker.APIClient(version="auto", timeout=timeout_s, **kwargs_from_env())
+        return cls(api)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.api.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def image_id(self, name: str) -> str:
+        """Return the id of an image, ``sha256:…``; raises `ImageMissing`."""
+        with _asking(f"find the image {name}", image=name):
+            identity: str = self.api.inspect_image(name)["Id"]
+        return identity
+
+    def ensure_network(
+        self, name: str, *, labels: Mapping[str, str], subnet: str | None = None
+    ) -> Network:
+        """Return a bridge network, made where there is none; idempotent.
+
+        Safe to call from several processes at once.
+
+        Parameters
+        ----------
+        subnet
+            Its addresses, such as ``10.7.0.0/24``; by default the engine chooses.
+        """
+        found = self._find_network(name)
+        if found is not None:
+            return found
+        try:
+            self._create_network(name, labels, subnet)
+        except EngineRefused:
+            # Another process was faster: of one interface's name there is only one.
+            found = self._find_network(name)
+            if found is None:
+                raise
+            return found
+        found = self._find_network(name)
+        if found is None:
+            raise EngineRefused(f"The Docker network {name} vanished as soon as it was made.")
+        return found
+
+    def ensure_project_network(self, surroundings: Surroundings, project: Project) -> Network:
+        """Return the network of a project's containers, made where there is none."""
+        labels = {
+            "nb2prod.instance": surroundings.instance,
+            "nb2prod.project": project.name,
+        }
+        return self.ensure_network(network_name(surroundings, project), labels=labels)
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network that no container is in; nothing where there is none."""
+        found = self._find_network(name)
+        if found is not None:
+            with _asking(f"remove the network {name}", ignores_missing=True):
+                self.api.remove_network(found.id)
+
+    def create(self, spec: ContainerSpec) -> Container:
+        """Make a container, without starting it; one of that name is left as it is.
+
+        Raises
+        ------
+        ImageMissing
+            Its image is not on this machine.
+        """
+        found = self.find(spec.name)
+        if found is not None:
+            return found
+        with _asking(f"make the container {spec.name}", image=spec.image):
+            host_config = self.api.create_host_config(**host_arguments(spec))
+            self.api.create_container(**create_arguments(spec), host_config=host_config)
+        found = self.find(spec.name)
+        if found is None:
+            raise EngineRefused(f"The container {spec.name} vanished as soon as it was made.")
+        return found
+
+    def start(self, name: str) -> None:
+        """Start a container that was made; one that runs is left as it is."""
+        with _asking(f"start the container {name}"):
+            self.api.start(name)
+
+    def find(self, name: str) -> Container | None:
+        """Return a container by its name; `None` where there is none."""
+        facts: dict[str, Any] | None = None
+        with _asking(f"find the container {name}", ignores_missing=True):
+            facts = self.api.inspect_container(name)
+        return None if facts is None else _container(facts)
+
+    def containers(self, labels: Mapping[str, str]) -> tuple[Container, ...]:
+        """Return all containers with these labels, ended ones too, by name."""
+        wanted = [f"{name}={value}" for name, value in labels.items()]
+        with _asking("list containers"):
+            listed = self.api.containers(all=True, filters={"label": wanted})
+        found = (self.find(item["Id"]) for item in listed)
+        return tuple(sorted(filter(None, found), key=lambda item: item.name))
+
+    def wait(self, name: str, *, timeout_s: float) -> Container | None:
+        """Wait until a container has ended, or the time is over; return it as it is then."""
+        import requests
+
+        with _asking(f"wait for the container {name}", ignores_missing=True):
+            try:
+                self.api.wait(name, timeout=timeout_s)
+            except (requests.exceptions.ReadTimeout, requests.exceptions.ConnectionError):
+                log.debug("A container still runs, name=%s timeout_s=%s", name, timeout_s)
+        return self.find(name)
+
+    def signal(self, name: str, number: int) -> None:
+        """Send a signal to a container's first process, which passes it on."""
+        with _asking(f"signal the container {name}", ignores_missing=True, ignores_conflict=True):
+            self.api.kill(name, signal=int(number))
+
+    def logs(self, name: str, *, tail_bytes: int) -> bytes:
+        """Return the end of what a container's processes wrote."""
+        kept = b""
+        with _asking(f"read the log of the container {name}", ignores_missing=True):
+            for chunk in self.api.logs(name, stdout=True, stderr=True, stream=True, follow=False):
+                kept = (kept + chunk)[-tail_bytes:]
+        return kept
+
+    def stop(self, name: str, *, grace_s: int = KILL_TIMEOUT_S) -> None:
+        """End a container: politely, and after a grace by force; nothing where there is none."""
+        with _asking(f"stop the container {name}", ignores_missing=True):
+            self.api.stop(name, timeout=grace_s)
+
+    def remove(self, name: str) -> None:
+        """Remove a container, by force where it runs; nothing where there is none."""
+        with _asking(f"remove the container {name}", ignores_missing=True, ignores_conflict=True):
+            self.api.remove_container(name, force=True, v=True)
+
+    def _find_network(self, name: str) -> Network | None:
+        with _asking(f"find the network {name}"):
+            # The engine's filter finds parts of names as well.
+            listed = self.api.networks(names=[name])
+        exact = [item for item in listed if item["Name"] == name]
+        return _network(min(exact, key=lambda item: str(item["Created"]))) if exact else None
+
+    def _create_network(self, name: str, labels: Mapping[str, str], subnet: str | None) -> None:
+        from docker.types import IPAMConfig, IPAMPool
+
+        ipam = IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)]) if subnet else None
+        with _asking(f"make the network {name}"):
+            self.api.create_network(
+                name,
+                driver="bridge",
+                check_duplicate=True,
+                ipam=ipam,
+                labels=dict(labels),
+                options={"com.docker.network.bridge.name": interface_name(name)},
+            )
+        log.info("Made a network, name=%s interface=%s", name, interface_name(name))
+
+
+@contextmanager
+def _asking(
+    what: str,
+    *,
+    image: str | None = None,
+    ignores_missing: bool = False,
+    ignores_conflict: bool = False,
+) -> Iterator[None]:
+    """Turn docker-py's errors into ours."""
+    import requests
+    from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+
+    try:
+        yield
+    except NotFound as error:
+        is_image = isinstance(error, ImageNotFound) or "No such image" in str(error)
+        if image is not None and is_image:
+            raise ImageMissing(
+                f"The image {image} is not on this machine. Make it with `make images`, or load"
+                " it with `docker load`; nothing is pulled."
+            ) from error
+        if not ignores_missing:
+            raise _refused(what, error) from error
+    except APIError as error:
+        if not (ignores_conflict and error.status_code == requests.codes.conflict):
+            raise _refused(what, error) from error
+    except (DockerException, requests.exceptions.RequestException, OSError) as error:
+        raise EngineUnreachable(
+            f"The Docker engine does not answer ({_first_line(error)}). Start it, or see whether"
+            " this account may use it (`docker info`); `MODE=process` works without."
+        ) from error
+
+
+def _refused(what: str, error: Any) -> EngineRefused:
+    words = str(error.explanation or error).strip()
+    hint = ""
+    if "non-overlapping" in words or "address pools" in words:
+        hint = (
+            " Remove networks that nobody uses (`docker network prune`), or give the engine more"
+            " addresses (`default-address-pools` in daemon.json)."
+        )
+    return EngineRefused(f"The Docker engine could not {what}: {words}.{hint}")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _container(facts: Mapping[str, Any]) -> Container:
+    state = facts["State"]
+    status = str(state["Status"])
+    memory_bytes = facts["HostConfig"].get("Memory") or 0
+    return Container(
+        id=facts["Id"],
+        name=facts["Name"].lstrip("/"),
+        status=status,
+        exit_status=None if status == _CREATED or status in _RUNNING else int(state["ExitCode"]),
+        is_out_of_memory=bool(state.get("OOMKilled")),
+        memory_mb=memory_bytes // (1024 * 1024) or None,
+        labels=facts["Config"].get("Labels") or {},
+    )
+
+
+def _network(facts: Mapping[str, Any]) -> Network:
+    pool = (facts["IPAM"].get("Config") or [{}])[0]
+    options = facts.get("Options") or {}
+    return Network(
+        id=facts["Id"],
+        name=facts["Name"],
+        interface=options.get("com.docker.network.bridge.name", ""),
+        subnet=pool.get("Subnet", ""),
+        gateway=pool.get("Gateway", "").partition("/")[0],
+    )

@@ -1,0 +1,145 @@
+"""What an executor is, and what it says of a run."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from nb2prod.execution.evidence import Verdict
+from nb2prod.execution.models import RunStatus
+from nb2prod.workspace.projects import Project
+
+# A shell, and Docker, tell of a process that a signal ended by 128 and the signal's number.
+_SIGNALLED = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A run that is to be started.
+
+    Parameters
+    ----------
+    work
+        Folder that its worker is given: everything that it needs, and where it writes.
+    issue_token
+        Makes a token with which the run speaks for its person in its project; called where
+        the run is really started, and not where it is found started already.
+    """
+
+    run_id: str
+    project: Project
+    work: Path
+    issue_token: Callable[[], str]
+
+
+class Standing(StrEnum):
+    """How what an executor started stands."""
+
+    ABSENT = "absent"
+    RUNNING = "running"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How a run's worker ended, as its executor saw it; the run's own log says more.
+
+    Parameters
+    ----------
+    exit_status
+        Negative for a signal; `None` where nobody knows.
+    is_out_of_memory
+        Whether the system ended something of the run because its memory was used up.
+    memory_mb
+        How much memory it might use; `None` where it had no limit of its own.
+    is_cancelled
+        Whether somebody asked for its end.
+    last_words
+        What the worker itself said last, outside of any cell.
+    """
+
+    exit_status: int | None = None
+    is_out_of_memory: bool = False
+    memory_mb: int | None = None
+    is_cancelled: bool = False
+    last_words: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What to make of a run whose own log has no end."""
+        limit = "" if self.memory_mb is None else f" of {self.memory_mb} MB"
+        if self.is_out_of_memory:
+            return Verdict(
+                status=RunStatus.KERNEL_DIED,
+                reason=f"The run was ended because it needed more than its memory limit{limit}.",
+                remark=f"Its memory limit{limit} was reached.",
+            )
+        if self.is_cancelled:
+            reason = "Cancelled before the run could say how it stood."
+            return Verdict(status=RunStatus.CANCELLED, reason=reason)
+        return Verdict(status=RunStatus.LOST, reason=f"The run's worker {self._end()}.")
+
+    def _end(self) -> str:
+        if self.exit_status is None:
+            return "ended without a word: it was killed, or its machine went down"
+        number = self.exit_status - _SIGNALLED if self.exit_status > _SIGNALLED else 0
+        number = -self.exit_status if self.exit_status < 0 else number
+        if number:
+            return f"was ended by {_signal_name(number)}"
+        words = f"; it said: {self.last_words}" if self.last_words else ""
+        return f"ended with exit status {self.exit_status} before the run had an end{words}"
+
+
+class Executor(Protocol):
+    """Brings runs to their end: four verbs by run id, each of which may be repeated.
+
+    What it starts is detached: it goes on when the dispatcher ends, and a new one attaches to
+    it by the run's id. An executor keeps no state but what the system and the run's folder have.
+    """
+
+    @property
+    def name(self) -> str:
+        """What ``runs.executor`` says for its runs."""
+        ...
+
+    def start(self, job: Job) -> None:
+        """Start a run's worker, unless it was started before; returns at once.
+
+        Raises
+        ------
+        EngineUnreachable
+            It may work later.
+        Nb2prodError
+            It can't be started; the message says why, for the run's page.
+        """
+        ...
+
+    def attach(self, run_id: str) -> Standing:
+        """Say how a run's worker stands; raises `EngineUnreachable`."""
+        ...
+
+    def cancel(self, run_id: str) -> None:
+        """Ask a run's worker to end; nothing where there is none. Returns at once."""
+        ...
+
+    def collect(self, run_id: str) -> Outcome:
+        """Say how a run's worker ended, keep its log, and remove what is left of it.
+
+        To be called when it has ended; what still runs of it is ended.
+        """
+        ...
+
+    def known(self) -> tuple[str, ...]:
+        """Return the ids of all runs that it has started and that were not collected."""
+        ...
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

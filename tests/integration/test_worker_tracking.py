@@ -1,0 +1,139 @@
+"""A worker's run in MLflow's server, in the part of it that is its project's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nb2prod.execution.models import ArtifactKind, RunStatus
+from nb2prod.execution.processes import end_processes_of, processes_of
+from nb2prod.execution.tracking import TrackingStore, open_client
+from nb2prod.jobs.dispatcher import Dispatcher
+from nb2prod.jobs.process_executor import ProcessExecutor
+from nb2prod.workspace.workspace import Workspace
+from tests.helpers.jobs import JobBench, eventually, surroundings_of
+from tests.helpers.notebooks import code, parameters
+
+# MLflow's own use of its libraries; ours stay errors.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("mlflow")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    log = (folder / "log").open("wb")
+    server = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "mlflow", "server", "--enable-workspaces"),
+            *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
+            *("--default-artifact-root", "mlflow-artifacts:/"),
+            *("--artifacts-destination", str(folder / "artifacts")),
+            *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+        ],
+        cwd=folder,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        eventually(lambda: answers(f"{url}/health"))
+        open_client(TrackingStore(uri=url)).create_workspace("seats")
+        yield url
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+        log.close()
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@pytest.fixture
+def client(mlflow_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("MLFLOW_WORKSPACE", "seats")
+    return open_client(TrackingStore(uri=mlflow_url, workspace="seats"))
+
+
+@pytest.fixture
+def bench(workspace: Workspace) -> JobBench:
+    return JobBench.found(workspace, executor="process")
+
+
+@pytest.fixture
+def dispatcher(bench: JobBench, mlflow_url: str) -> Dispatcher:
+    surroundings = surroundings_of(bench.workspace, mlflow_url=mlflow_url)
+    executor = ProcessExecutor(bench.workspace, surroundings)
+    return Dispatcher(bench.workspace, [executor], mlflow_url=mlflow_url)
+
+
+def test_notebooks_calls_join_the_run_in_its_projects_part_of_the_server(
+    bench: JobBench, dispatcher: Dispatcher, client: Any
+) -> None:
+    run_id = bench.request(
+        parameters("alpha: float = 0.5"),
+        code(
+            "import mlflow\n"
+            "mlflow.log_metric('mape', 4.1)\n"
+            "mlflow.log_text('hello', 'notes/hello.txt')\n"
+            "with open('out.csv', 'w') as file: file.write('a,b')"
+        ),
+    )
+
+    record = bench.finish(dispatcher, run_id)
+
+    assert (record.status, record.reason) == (RunStatus.SUCCEEDED, "")
+    assert record.metrics == {"mape": 4.1}
+    kept = {artifact.name: artifact for artifact in record.artifacts}
+    assert {name: item.kind for name, item in kept.items()} == {
+        "out.csv": ArtifactKind.TABLE,
+        "notes/hello.txt": ArtifactKind.FILE,
+    }
+    assert bench.workspace.blobs.get(kept["notes/hello.txt"].sha256) == b"hello"
+    run = client.get_run(record.mlflow_run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {"alpha": "0.5"}
+    assert client.get_experiment(run.info.experiment_id).name == "train"
+    names = {item.path for item in client.list_artifacts(record.mlflow_run_id)}
+    assert names == {"notes", "notebook", "files"}
+    copies = Path(bench.folder(run_id).path)
+    assert not [path for path in copies.rglob("*") if path.name == "downloads"]
+
+
+def test_mlflow_run_of_a_killed_worker_is_ended_and_its_metrics_are_kept(
+    bench: JobBench, dispatcher: Dispatcher, client: Any
+) -> None:
+    run_id = bench.request(
+        code("import mlflow\nmlflow.log_metric('early', 1.5)"),
+        code("import time; time.sleep(600)"),
+    )
+    bench.reach_cell(dispatcher, run_id, 2)
+    for pid in processes_of(run_id):
+        os.kill(pid, signal.SIGKILL)
+
+    record = bench.finish(dispatcher, run_id)
+
+    assert record.status is RunStatus.LOST
+    assert record.metrics == {"early": 1.5}
+    assert client.get_run(record.mlflow_run_id).info.status == "FAILED"
+    end_processes_of(run_id)
