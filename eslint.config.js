@@ -2,6 +2,8 @@ import js from "@eslint/js";
 import globals from "globals";
 
 export default [
+  // The JupyterLab extension has a stricter configuration of its own.
+  { ignores: ["extensions/lab/"] },
   { ignores: ["**/vendor/", ".venv/", "dist/", "build/", "test-results/", "**/node_modules/"] },
   js.configs.recommended,
   {
@@ -21,7 +23,10 @@ export default [
       ],
     },
   },
-  { files: ["nb2prod/server/static/js/**"], languageOptions: { globals: globals.browser } },
-  { files: ["nb2prod/server/static/js/theme-first.js"], languageOptions: { sourceType: "script" } },
+  {
+    files: ["nb2prod/server/static/js/**", "hub/nb2prod_hub/static/**"],
+    languageOptions: { globals: globals.browser },
+  },
+  { files: ["nb2prod/server/static/js/theme-first.js", "hub/nb2prod_hub/static/mlflow.js"], languageOptions: { sourceType: "script" } },
   { files: ["scripts/**", "eslint.config.js"], languageOptions: { globals: globals.node } },
 ];

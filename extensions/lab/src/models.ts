@@ -1,0 +1,127 @@
+/** What the server half answers with; the fields are those of the workspace's API. */
+
+export type Role = 'viewer' | 'editor' | 'owner';
+export type Severity = 'blocking' | 'warning' | 'note';
+
+export interface NoWorkspace {
+  is_available: false;
+  message: string;
+}
+
+export interface Workspace {
+  is_available: true;
+  project: string;
+  title: string;
+  role: Role;
+  person: string;
+  /** Scheme and host of the gallery's pages; empty where they are this page's own. */
+  public_url: string;
+}
+
+export type Context = NoWorkspace | Workspace;
+
+export interface Finding {
+  code: string;
+  severity: Severity;
+  message: string;
+  way_out: string;
+  /** Counts all cells, from 1. */
+  cell: number | null;
+  /** Counts in the cell, from 1. */
+  line: number | null;
+}
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+export interface Parameter {
+  name: string;
+  /** `int`, `float`, `bool`, `str`, `list`, `dict`, or one that this version does not know. */
+  type: string;
+  default: Json;
+  help: string;
+  /** Empty where any value will do. */
+  choices: Json[];
+  is_optional: boolean;
+  item_type: string | null;
+  minimum: number | null;
+  maximum: number | null;
+}
+
+export interface Proposal {
+  pipeline: string;
+  reference: string;
+  former: string | null;
+  is_unchanged: boolean;
+  is_blocked: boolean;
+  digest: string;
+  findings: Finding[];
+  parameters: Parameter[];
+  script: string;
+  diff: string;
+}
+
+export interface VersionEntry {
+  pipeline: string;
+  number: number;
+  reference: string;
+  author: string;
+  created_at: string;
+}
+
+export interface VersionDetail extends VersionEntry {
+  parameters: Parameter[];
+}
+
+export type RunStatus =
+  | 'queued'
+  | 'running'
+  | 'succeeded'
+  | 'failed'
+  | 'timed_out'
+  | 'cancelled'
+  | 'kernel_died'
+  | 'lost';
+
+export interface Run {
+  id: string;
+  pipeline: string;
+  version: number;
+  parameters: Record<string, Json>;
+  status: RunStatus;
+  reason: string;
+  requested_by: string;
+  created_at: string;
+  ended_at: string | null;
+}
+
+export interface RunEvent {
+  kind: string;
+  text: string;
+  /** Place of the cell among the code cells, from 1. */
+  position: number | null;
+  /** Number of code cells. */
+  total: number | null;
+  /** The last heading before the cell. */
+  heading: string;
+  /** `stdout` or `stderr`; null for what is shown rather than printed. */
+  stream: string | null;
+}
+
+export interface RunEvents {
+  events: RunEvent[];
+  /** What to ask for next. */
+  next: number;
+  status: RunStatus;
+  reason: string;
+  /** Path of the run's page, once there is one. */
+  page: string | null;
+}
+
+export interface Listing<T> {
+  items: T[];
+}
+
+/** Whether a run has come to its end. */
+export function isEnded(status: RunStatus): boolean {
+  return status !== 'queued' && status !== 'running';
+}

@@ -1,0 +1,72 @@
+import * as React from 'react';
+import type { Workspace } from '../models';
+import type { PanelModel } from '../panelModel';
+import type { PipelineSession } from '../pipelineSession';
+import { Message } from './message';
+import { Words } from './words';
+import { RunForm } from './runForm';
+import { RunList } from './runList';
+import { RunProgress } from './runProgress';
+
+/** A pipeline's form and runs. */
+export function RunView(props: {
+  model: PanelModel;
+  workspace: Workspace;
+  pipeline: PipelineSession;
+}): React.JSX.Element {
+  const { model, workspace, pipeline } = props;
+  const retry = (): void => void pipeline.load();
+  const promoted = model.notebook?.promoted;
+  return (
+    <>
+      {promoted && <Message tone="success">{promoted.reference} is made.</Message>}
+      {pipeline.error && (
+        <Message tone="error" action={{ label: 'Try again', run: retry }}>
+          <Words text={pipeline.error.message} />
+        </Message>
+      )}
+      {pipeline.versions === null && !pipeline.error && (
+        <p className="nb2prod-quiet" role="status">
+          Loading…
+        </p>
+      )}
+      {pipeline.versions?.length === 0 && (
+        <Message
+          tone="info"
+          action={{ label: 'Promote', run: () => void model.promote() }}
+        >
+          Nothing has been promoted as “{pipeline.pipeline}” yet.
+        </Message>
+      )}
+      {pipeline.selected && (
+        <section>
+          {workspace.role === 'viewer' ? (
+            <Message tone="info">You are a viewer of {workspace.title}: editors and owners run pipelines.</Message>
+          ) : (
+            <RunForm pipeline={pipeline} version={pipeline.selected} />
+          )}
+        </section>
+      )}
+      {pipeline.interruption && (
+        <Message tone="warning">
+          {pipeline.interruption.message} It is tried again by itself; the run is not affected.
+        </Message>
+      )}
+      {pipeline.watched && pipeline.progress && (
+        <RunProgress
+          key={pipeline.watched.id}
+          run={pipeline.watched}
+          progress={pipeline.progress}
+          publicUrl={workspace.public_url}
+          isWanted={pipeline.isChosen}
+        />
+      )}
+      {pipeline.runs && pipeline.selected && (
+        <section>
+          <h4>Runs of {pipeline.pipeline}</h4>
+          <RunList pipeline={pipeline} />
+        </section>
+      )}
+    </>
+  );
+}

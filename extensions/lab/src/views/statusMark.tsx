@@ -1,0 +1,23 @@
+import * as React from 'react';
+import type { RunStatus } from '../models';
+import { statusText } from '../progress';
+
+const SIGNS: Record<RunStatus, string> = {
+  queued: '○',
+  running: '◐',
+  succeeded: '✓',
+  failed: '✕',
+  timed_out: '✕',
+  cancelled: '–',
+  kernel_died: '✕',
+  lost: '?'
+};
+
+/** A run's status, as a sign and a word. */
+export function StatusMark(props: { status: RunStatus }): React.JSX.Element {
+  return (
+    <span className={`nb2prod-status nb2prod-mod-${props.status}`} data-status={props.status}>
+      <span aria-hidden="true">{SIGNS[props.status]}</span> {statusText(props.status)}
+    </span>
+  );
+}
