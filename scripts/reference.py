@@ -158,7 +158,7 @@ def routes_page() -> str:
         with open_workspace(settings) as workspace:
             description = create_app(workspace).openapi()
     rows = [
-        (method.upper(), f"`{path}`", operation.get("summary", ""))
+        (method.upper(), f"`{path}`", operation.get("description", "").partition("\n")[0])
         for path, operations in description["paths"].items()
         for method, operation in operations.items()
     ]

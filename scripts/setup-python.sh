@@ -3,7 +3,6 @@
 # of torch for the examples, and nb2prod itself, editable.
 set -euo pipefail
 
-torch=torch==2.13.0
 needed_mb=4000
 free_mb=$(df --output=avail --block-size=1M . | tail -n 1 | tr -d ' ')
 if [ "$free_mb" -lt "$needed_mb" ]; then
@@ -33,7 +32,7 @@ if [ -n "${PIP_FIND_LINKS:-}" ]; then
 else
   source=(--torch-backend cpu)
 fi
-$uv pip install --quiet --compile-bytecode --no-deps "${source[@]}" "$torch"
+$uv pip install --quiet --compile-bytecode --no-deps "${source[@]}" --requirement requirements/torch.txt
 $uv pip install --quiet --no-deps --no-build-isolation --editable .
 # The kernelspec of this environment, so that Jupyter here offers it by name.
 .venv/bin/python -c 'from nb2prod_kernels.kernelspecs import install; install()'

@@ -6,6 +6,7 @@ set -euo pipefail
 
 declare -A package=(
   [python3]=python3 [venv]=python3-venv [git]=git [node]=nodejs [npm]=npm [chromium]="chromium fonts-dejavu-core"
+  [docker]="docker.io iptables" [iptables]=iptables [debootstrap]="debootstrap debian-archive-keyring"
 )
 
 has() {
@@ -13,6 +14,8 @@ has() {
     # Debian splits `venv` from Python: there the module imports, but can't make one with pip.
     venv) python3 -c 'import venv, ensurepip' 2>/dev/null || command -v uv >/dev/null ;;
     python3) python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ;;
+    # An engine, and a client to speak to it; the client alone may come from elsewhere.
+    docker) command -v dockerd >/dev/null && command -v docker >/dev/null && command -v iptables >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
@@ -37,6 +40,7 @@ if ! { apt-get update && $install; } >"$log" 2>&1; then
   exit 1
 fi
 rm -f "$log"
+hash -r
 for tool in "$@"; do
   if ! has "$tool"; then
     echo "$tool is still missing, or too old, after installing ${package[$tool]} (Python must be 3.11 or newer)." >&2

@@ -9,6 +9,7 @@ import pytest
 
 from nb2prod.settings import Settings
 from nb2prod.workspace.workspace import Workspace, open_workspace
+from tests.helpers.engine import BASE_IMAGE, TORCH_IMAGE, Engine, open_engine, require_images
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +37,24 @@ def workspace(settings: Settings) -> Iterator[Workspace]:
     """An open, empty workspace."""
     with open_workspace(settings) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[Engine]:
+    """A Docker engine; without one the test is skipped, and fails in CI."""
+    with open_engine() as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def base_image(docker_engine: Engine) -> str:
+    """The name of the image ``nb2prod/base``, made of the code as it is now."""
+    require_images("base")
+    return BASE_IMAGE
+
+
+@pytest.fixture(scope="session")
+def torch_image(docker_engine: Engine) -> str:
+    """The name of the image ``nb2prod/torch``, made of the code as it is now."""
+    require_images("torch")
+    return TORCH_IMAGE

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Makes sure that a Docker engine answers. As root it installs and starts one where there is none
+# (SETUP=0 forbids it), in the background, without the system's service manager.
+set -euo pipefail
+
+answers() { timeout 20 docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
+
+if command -v docker >/dev/null && answers; then
+  exit 0
+fi
+if [ "$(id -u)" != 0 ] || [ "${SETUP:-1}" = 0 ] || [ -n "${DOCKER_HOST:-}" ]; then
+  echo "No Docker engine answers (docker version says why); without one, what needs containers is left out." >&2
+  exit 1
+fi
+"$(dirname "$0")/system.sh" docker
+
+log=${NB2PROD_ENGINE_LOG:-/var/log/nb2prod-dockerd.log}
+wait_s=60
+echo "Starting a Docker engine (SETUP=0 forbids it; its log is $log)"
+setsid dockerd >"$log" 2>&1 </dev/null &
+engine=$!
+for ((i = 0; i < wait_s * 2; i++)); do
+  answers && exit 0
+  kill -0 "$engine" 2>/dev/null || break
+  sleep 0.5
+done
+tail -n 5 "$log" >&2
+echo "The Docker engine does not answer; the lines above, of $log, say why." >&2
+exit 1
