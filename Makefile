@@ -4,23 +4,25 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 VENDOR := nb2prod/server/static/vendor/.ready
+LAB := extensions/lab/nb2prod_lab/labextension/package.json
+LAB_SOURCES := $(wildcard $(addprefix extensions/lab/,*.json src/*.ts src/*.tsx src/views/* style/* schema/*))
 
 .PHONY: help
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 12
 
 .PHONY: up
-up: setup ## Set up everything and start the workspace, with a demo project on real data
-	@exec $(BIN)/nb2prod up --example docs/examples/seat-demand
+up: setup ## Start the workspace with a demo project on real data; MODE=docker or MODE=process
+	@exec $(BIN)/nb2prod up $(if $(MODE),--mode $(MODE)) --example docs/examples/seat-demand
 
 .PHONY: setup
-setup: system .venv/.ready $(VENDOR)
+setup: system .venv/.ready $(VENDOR) $(LAB)
 
 .PHONY: system
 system:
 	@scripts/system.sh git
 
-.venv/.ready: requirements/lock.txt requirements/uv.txt pyproject.toml scripts/setup-python.sh
+.venv/.ready: requirements/lock.txt requirements/uv.txt requirements/torch.txt pyproject.toml scripts/setup-python.sh
 	@scripts/system.sh python3 venv
 	@scripts/setup-python.sh
 	@touch $@
@@ -30,19 +32,34 @@ $(VENDOR): package.json package-lock.json scripts/vendor.mjs
 	@scripts/setup-browser-code.sh
 	@touch $@
 
+$(LAB): .venv/.ready $(LAB_SOURCES) scripts/setup-lab.sh
+	@scripts/system.sh node npm
+	@scripts/setup-lab.sh
+
 .PHONY: check
 check: setup ## Lint, types, import arrows, docs: under a minute
 	@scripts/system.sh node npm
 	@scripts/check.sh
 
 .PHONY: test
-test: setup ## All tests: unit, integration with real kernels, end to end in a browser
+test: setup ## All tests: unit, integration with real kernels and containers, end to end in a browser
 	@scripts/system.sh chromium
+	@if scripts/engine.sh; then scripts/images.sh; else [ -z "$${CI:-}" ]; fi
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: test-unit
 test-unit: setup ## The fast tests only
 	@$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
+
+.PHONY: images
+images: setup ## Build the container images that are not up to date
+	@scripts/images.sh
+
+.PHONY: bench-spawn
+bench-spawn: setup ## Measure how fast servers start, against a plain DockerSpawner
+	@scripts/engine.sh
+	@scripts/images.sh
+	@$(BIN)/python -m bench.spawn $(BENCH_ARGS)
 
 .PHONY: format
 format: setup ## Format the Python code
@@ -59,5 +76,6 @@ docs: .venv/.ready ## Write the generated pages of docs/reference anew
 
 .PHONY: clean
 clean: ## Remove all that these commands made here (not your workspace)
-	rm -rf .venv .uv node_modules nb2prod/server/static/vendor test-results
+	rm -rf .venv .uv .images node_modules nb2prod/server/static/vendor test-results
+	rm -rf $(addprefix extensions/lab/,node_modules lib lib-test nb2prod_lab/labextension)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis

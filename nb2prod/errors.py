@@ -38,6 +38,7 @@
         ├── KernelUnavailable
         ├── PortTaken
         ├── EngineUnreachable
+        ├── EngineRefused
         ├── ImageMissing
         ├── ServiceUnreachable
         ├── StorageFull
@@ -282,6 +283,12 @@ class EngineUnreachable(Unavailable):
     """The Docker engine does not answer."""
 
     code = "engine_unreachable"
+
+
+class EngineRefused(Unavailable):
+    """The Docker engine answers, but does not do what it is asked for."""
+
+    code = "engine_refused"
 
 
 class ImageMissing(Unavailable):

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import getpass
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nb2prod import __version__
 from nb2prod.errors import SettingInvalid
 
 DEFAULT_PORT = 8000
+DEFAULT_BIND_IP = "127.0.0.1"
+MODES = ("process", "docker")
+DEFAULT_IMAGE = f"nb2prod/torch:{__version__}"
+# In nobody's defaults: Kubernetes, k3s, podman, Docker's swarm and the clouds begin elsewhere.
+DEFAULT_NETWORK_POOL = "10.83.0.0/16"
+# Each network's part of the pool: 61 servers and runs at once, and this machine.
+SUBNET_PREFIX = 26
+# RFC 1918, and RFC 6598 (what carriers share).
+PRIVATE_RANGES = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +42,27 @@ class Settings:
     person
         Who acts (``NB2PROD_USER``; by default the system's account name).
     port
-        Port of the gallery on the loopback address (``NB2PROD_PORT``).
+        Port that people open (``NB2PROD_PORT``; by default 8000).
+    bind_ip
+        Address of this machine where ``nb2prod up`` listens (``NB2PROD_BIND``; by default the
+        loopback address, 127.0.0.1; 0.0.0.0 stands for all). Put TLS before any other one.
+    mode
+        How ``nb2prod up`` keeps people's servers and runs apart: ``process`` or ``docker``
+        (``NB2PROD_MODE``; ``make up MODE=…`` sets it; by default ``docker`` where an engine
+        answers).
+    image
+        Container image of projects that name none (``NB2PROD_IMAGE``; by default the one with
+        torch that ``make images`` makes).
+    hub_config
+        A Python file that JupyterHub loads after ours, for instance with another authenticator
+        (``NB2PROD_HUB_CONFIG``; by default there is none).
+    run_limit
+        How many runs the dispatcher lets go on at once (``NB2PROD_RUN_LIMIT``; by default the
+        number of this machine's cores).
+    network_pool
+        Private addresses for the Docker networks of the workspace and its projects, 64 each, as
+        CIDR (``NB2PROD_NETWORK_POOL``; by default 10.83.0.0/16, for 1024 networks). Networks
+        that are there stay as they are.
     """
 
     home: Path
@@ -40,17 +71,38 @@ class Settings:
     mlflow_uri: str
     person: str
     port: int = DEFAULT_PORT
+    bind_ip: str = DEFAULT_BIND_IP
+    mode: str | None = None
+    image: str = DEFAULT_IMAGE
+    hub_config: Path | None = None
+    run_limit: int | None = None
+    network_pool: str = DEFAULT_NETWORK_POOL
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+    def from_environment(
+        cls,
+        environment: Mapping[str, str] | None = None,
+        *,
+        options: Mapping[str, str | None] | None = None,
+    ) -> Settings:
         """Read the settings from environment variables; see the class for their names.
+
+        Parameters
+        ----------
+        environment
+            By default that of this process.
+        options
+            What a command was told instead of a variable, by the variable's name; `None` where it
+            was told nothing.
 
         Raises
         ------
         SettingInvalid
-            The port is no number from 0 to 65535.
+            The port is no number from 0 to 65535, the address is none, there is no such mode,
+            the limit is no number from 1 to 9999, or the pool is none of private addresses.
         """
-        env = os.environ if environment is None else environment
+        given = {name: value for name, value in (options or {}).items() if value is not None}
+        env = {**(os.environ if environment is None else environment), **given}
         home = Path(env["NB2PROD_HOME"]) if env.get("NB2PROD_HOME") else _default_home()
         home = home.expanduser().absolute()
         return cls(
@@ -60,6 +112,12 @@ class Settings:
             mlflow_uri=env.get("NB2PROD_MLFLOW_URI") or f"sqlite:///{home / 'mlflow.db'}",
             person=env.get("NB2PROD_USER") or getpass.getuser(),
             port=_read_port(env.get("NB2PROD_PORT") or str(DEFAULT_PORT)),
+            bind_ip=_read_address(env.get("NB2PROD_BIND") or DEFAULT_BIND_IP),
+            mode=_read_mode(env.get("NB2PROD_MODE") or None),
+            image=env.get("NB2PROD_IMAGE") or DEFAULT_IMAGE,
+            hub_config=_read_path(env.get("NB2PROD_HUB_CONFIG")),
+            run_limit=_read_limit(env.get("NB2PROD_RUN_LIMIT") or None),
+            network_pool=_read_pool(env.get("NB2PROD_NETWORK_POOL") or DEFAULT_NETWORK_POOL),
         )
 
     @property
@@ -68,10 +126,79 @@ class Settings:
         return self.home / "runs"
 
 
+@dataclass(frozen=True, kw_only=True)
+class WorkerSettings:
+    """What a run's worker is told by its environment; the names are MLflow's own.
+
+    Parameters
+    ----------
+    mlflow_uri
+        MLflow's server (``MLFLOW_TRACKING_URI``); `None` for a run that is not tracked.
+    mlflow_workspace
+        The project's part of that server (``MLFLOW_WORKSPACE``), where it has such parts.
+    """
+
+    mlflow_uri: str | None = None
+    mlflow_workspace: str | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> WorkerSettings:
+        """Read the settings from environment variables; see the class for their names."""
+        env = os.environ if environment is None else environment
+        return cls(
+            mlflow_uri=env.get("MLFLOW_TRACKING_URI") or None,
+            mlflow_workspace=env.get("MLFLOW_WORKSPACE") or None,
+        )
+
+
 def _read_port(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or int(text) > 65535:
         raise SettingInvalid(f"NB2PROD_PORT is {text!r}; it must be a number from 0 to 65535.")
     return int(text)
+
+
+def _read_limit(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal()) or not 0 < int(text) < 10_000:
+        raise SettingInvalid(f"NB2PROD_RUN_LIMIT is {text!r}; it must be a number from 1 to 9999.")
+    return int(text)
+
+
+def _read_address(text: str) -> str:
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError as error:
+        raise SettingInvalid(
+            f"NB2PROD_BIND is {text!r}; it must be an IPv4 address of this machine, or 0.0.0.0."
+        ) from error
+
+
+def _read_pool(text: str) -> str:
+    try:
+        pool = ipaddress.IPv4Network(text)
+    except ValueError as error:
+        raise SettingInvalid(
+            f"NB2PROD_NETWORK_POOL is {text!r}; it must be a network of IPv4 addresses, such as"
+            f" {DEFAULT_NETWORK_POOL} ({error})."
+        ) from error
+    ranges = map(ipaddress.IPv4Network, PRIVATE_RANGES)
+    if pool.prefixlen >= SUBNET_PREFIX or not any(pool.subnet_of(item) for item in ranges):
+        raise SettingInvalid(
+            f"NB2PROD_NETWORK_POOL is {text!r}; it must lie within {', '.join(PRIVATE_RANGES)}, and"
+            f" have room for more than one network: /{SUBNET_PREFIX - 1} at least."
+        )
+    return str(pool)
+
+
+def _read_mode(text: str | None) -> str | None:
+    if text is not None and text not in MODES:
+        raise SettingInvalid(f"NB2PROD_MODE is {text!r}; it must be one of {', '.join(MODES)}.")
+    return text
+
+
+def _read_path(text: str | None) -> Path | None:
+    return Path(text).expanduser().absolute() if text else None
 
 
 def _default_home() -> Path:

@@ -1,7 +1,7 @@
 """The example project of a new workspace: its files, its versions, and what is to be run once.
 
-A hub founds it as it does every project (`install_example_files`, `promote_example`,
-`versions_to_run`); without one it is a repository of yours (`install_example`).
+The hub's first administrator owns it like any project; runs are asked for one by one, since
+each needs the results of the former.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from nb2prod.cli.output import console, duration, styled_status
-from nb2prod.cli.progress import ProgressPrinter
+from nb2prod.cli.output import console
 from nb2prod.errors import InvalidInput, PreflightBlocked, StorageUnusable, storage_error
 from nb2prod.notebook.reading import read_notebook
 from nb2prod.registry.models import Version
@@ -24,13 +23,11 @@ from nb2prod.registry.versions import (
     confirm,
     list_versions,
     load_version,
-    propose,
     propose_content,
 )
-from nb2prod.store.git import Repository
 from nb2prod.workspace.folders import hand_over
 from nb2prod.workspace.people import author_of
-from nb2prod.workspace.projects import Project, project_of
+from nb2prod.workspace.projects import Project
 from nb2prod.workspace.workspace import Workspace
 
 # In the order in which they need each other's results.
@@ -143,31 +140,6 @@ def versions_to_run(
     )
 
 
-def install_example(workspace: Workspace, source: Path) -> None:
-    """Make the example's project, its versions and one run of each, where they are missing.
-
-    For a workspace without a hub: the project is a work tree of git. Each step is done once; a
-    start that was interrupted goes on where it stopped.
-
-    Raises
-    ------
-    InvalidInput
-        The folder has no example.
-    """
-    _require_example(source)
-    root = workspace.settings.home / "projects" / source.name
-    repository = _copy(source, root)
-    project = project_of(workspace, root, person=workspace.settings.person)
-    if not (root / "data").is_dir():
-        console.print("Making the example's data")
-        _make_data(root)
-    for name in NOTEBOOKS:
-        version = _promoted(repository, name)
-        if not _has_run(workspace, project, name):
-            _run_once(workspace, project, version)
-    console.print(f"The example project is in {root}", soft_wrap=True)
-
-
 def _require_example(source: Path) -> None:
     if not all((source / f"{name}.ipynb").is_file() for name in NOTEBOOKS):
         raise InvalidInput(f"{source} holds no example: {', '.join(NOTEBOOKS)}.ipynb are needed.")
@@ -175,21 +147,6 @@ def _require_example(source: Path) -> None:
 
 def _names(source: Path) -> set[str]:
     return {entry.name for entry in source.iterdir() if entry.name not in _MADE} | {"data"}
-
-
-def _copy(source: Path, root: Path) -> Repository:
-    if (root / ".git").is_dir() and Repository(root).head() is not None:
-        return Repository(root)
-    console.print(f"Making the example project {source.name}")
-    shutil.copytree(source, root, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*_MADE))
-    repository = Repository.create(root)
-    if not repository.has_identity():
-        # Nobody said who they are; the example must work all the same.
-        repository.git("config", "user.name", "nb2prod example")
-        repository.git("config", "user.email", "example@localhost")
-    repository.git("add", "--all")
-    repository.git("commit", "--quiet", "--message", f"Begin {source.name}")
-    return repository
 
 
 def _make_data(root: Path) -> None:
@@ -217,48 +174,9 @@ def _newest(repository: Path, name: str) -> Version | None:
     return None
 
 
-def _promoted(repository: Repository, name: str) -> Version:
-    version = _newest(repository.root, name)
-    if version is None:
-        proposal = propose(repository.root / f"{name}.ipynb")
-        _require_promotable(proposal)
-        version = confirm(proposal)
-        console.print(f"Promoted [green]{version.reference}[/]")
-    return version
-
-
 def _require_promotable(proposal: Proposal) -> None:
     if proposal.is_blocked:
         raise PreflightBlocked(
             f"The example's {proposal.notebook.name}.ipynb can't be promoted:"
             f" {proposal.findings[0].message}"
         )
-
-
-def _has_run(workspace: Workspace, project: Project, pipeline: str) -> bool:
-    from nb2prod.execution.models import RunStatus
-    from nb2prod.execution.runs import list_runs, reconcile
-
-    reconcile(workspace)
-    runs = list_runs(
-        workspace,
-        person=workspace.settings.person,
-        project=project.name,
-        pipeline=pipeline,
-    )
-    return any(record.status is RunStatus.SUCCEEDED for record in runs)
-
-
-def _run_once(workspace: Workspace, project: Project, version: Version) -> None:
-    from nb2prod.execution.run import RunOptions, run_version
-    from nb2prod.knowledge.pages import catch_up
-
-    options = RunOptions(requested_by=workspace.settings.person, requested_via="cli")
-    with ProgressPrinter(has_log=False) as printer:
-        record = run_version(
-            workspace, project, version, {}, options=options, listener=printer.show
-        )
-    catch_up(workspace)
-    console.print(
-        f"{record.reference}: {styled_status(record.status)} in {duration(record.duration_s)}"
-    )

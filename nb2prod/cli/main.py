@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 import sys
+from importlib.metadata import entry_points
 from typing import Annotated
 
 import typer
@@ -17,6 +18,9 @@ from nb2prod.cli import lists, project, promote, run, serve
 from nb2prod.cli.errors import EXIT_INTERRUPTED, exit_status
 from nb2prod.cli.output import error_console
 from nb2prod.errors import Nb2prodError, StorageFull
+
+# Commands of other distributions, or of rooms that this one may not import.
+COMMAND_GROUP = "nb2prod.commands"
 
 app = typer.Typer(
     name="nb2prod",
@@ -35,8 +39,9 @@ app.command()(lists.diff)
 app.command()(lists.pages)
 app.command("open")(lists.open_)
 app.command()(serve.serve)
-app.command()(serve.up)
 app.add_typer(project.app, name="project")
+for _command in entry_points(group=COMMAND_GROUP):
+    app.command(_command.name)(_command.load())
 
 
 def _print_version(is_wanted: bool) -> None:

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping
+import platform
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from types import TracebackType
 from typing import Any, Self
 
 from nb2prod.errors import EngineRefused, EngineUnreachable, ImageMissing
+from nb2prod.jobs.subnets import free_subnets, machine_routes, subnet_count
 from nb2prod.workspace.policy import ContainerSpec, Surroundings, network_name
 from nb2prod.workspace.projects import Project
 
@@ -24,11 +28,9 @@ log = logging.getLogger(__name__)
 # Long enough for a machine whose disk is busy with images.
 TIMEOUT_S = 60.0
 KILL_TIMEOUT_S = 10
-LOG_OPTIONS = {"max-size": "10m", "max-file": "2"}
+# What the kernel takes (sethostname(2), HOST_NAME_MAX) less one, which is DNS's limit of a label.
+HOSTNAME_LENGTH = 63
 
-# A network interface's name has 15 characters (linux/if.h, IFNAMSIZ).
-INTERFACE_PREFIX = "nb2p-"
-_INTERFACE_DIGITS = 10
 _NANO = 1_000_000_000
 _CREATED = "created"
 _RUNNING = frozenset({"running", "paused", "restarting", "removing"})
@@ -69,31 +71,18 @@ class Container:
         return self.status in _RUNNING
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Network:
-    """A bridge network; ``gateway`` is the address that this machine has in it."""
+def create_arguments(spec: ContainerSpec, *, hostname: str) -> dict[str, Any]:
+    """Return the keywords of `docker.APIClient.create_container`, without ``host_config``.
 
-    id: str
-    name: str
-    interface: str
-    subnet: str
-    gateway: str
-
-
-def interface_name(network: str) -> str:
-    """Return the name of a network's bridge on this machine, for rules of its firewall.
-
-    >>> interface_name("nb2prod-0a1b2c3d-seat-demand")
-    'nb2p-ab51479d1c'
+    Parameters
+    ----------
+    hostname
+        What programs in the container take for the name of their machine, and write into the
+        records of runs: by default the engine gives each container a number of its own.
     """
-    digest = hashlib.sha256(network.encode()).hexdigest()
-    return f"{INTERFACE_PREFIX}{digest[:_INTERFACE_DIGITS]}"
-
-
-def create_arguments(spec: ContainerSpec) -> dict[str, Any]:
-    """Return the keywords of `docker.APIClient.create_container`, without ``host_config``."""
     return {
         "name": spec.name,
+        "hostname": hostname[:HOSTNAME_LENGTH],
         "image": spec.image,
         "command": list(spec.command),
         "environment": dict(spec.environment),
@@ -150,6 +139,7 @@ class DockerEngine:
 
     def __init__(self, api: Any) -> None:
         self.api = api
+        self._networks = DockerNetworks(api)
 
     @classmethod
     def connect(cls, *, timeout_s: float = TIMEOUT_S) -> Self:
@@ -167,7 +157,7 @@ class DockerEngine:
             raise EngineUnreachable(
                 "docker-py is not installed: `pip install 'nb2prod[docker]'`."
             ) from error
-        with _asking("connect"):
+        with asking("connect"):
             api = docker.APIClient(version="auto", timeout=timeout_s, **kwargs_from_env())
         return cls(api)
 
@@ -188,52 +178,28 @@ class DockerEngine:
 
     def image_id(self, name: str) -> str:
         """Return the id of an image, ``sha256:…``; raises `ImageMissing`."""
-        with _asking(f"find the image {name}", image=name):
+        with asking(f"find the image {name}", image=name):
             identity: str = self.api.inspect_image(name)["Id"]
         return identity
 
     def ensure_network(
-        self, name: str, *, labels: Mapping[str, str], subnet: str | None = None
+        self, name: str, *, labels: Mapping[str, str], pool: str, subnet: str | None = None
     ) -> Network:
-        """Return a bridge network, made where there is none; idempotent.
-
-        Safe to call from several processes at once.
-
-        Parameters
-        ----------
-        subnet
-            Its addresses, such as ``10.7.0.0/24``; by default the engine chooses.
-        """
-        found = self._find_network(name)
-        if found is not None:
-            return found
-        try:
-            self._create_network(name, labels, subnet)
-        except EngineRefused:
-            # Another process was faster: of one interface's name there is only one.
-            found = self._find_network(name)
-            if found is None:
-                raise
-            return found
-        found = self._find_network(name)
-        if found is None:
-            raise EngineRefused(f"The Docker network {name} vanished as soon as it was made.")
-        return found
+        """Return a bridge network, made where there is none; see `DockerNetworks.ensure`."""
+        return self._networks.ensure(name, labels=labels, pool=pool, subnet=subnet)
 
     def ensure_project_network(self, surroundings: Surroundings, project: Project) -> Network:
         """Return the network of a project's containers, made where there is none."""
+        name = network_name(surroundings, project)
         labels = {
             "nb2prod.instance": surroundings.instance,
             "nb2prod.project": project.name,
         }
-        return self.ensure_network(network_name(surroundings, project), labels=labels)
+        return self.ensure_network(name, labels=labels, pool=surroundings.network_pool)
 
     def remove_network(self, name: str) -> None:
         """Remove a network that no container is in; nothing where there is none."""
-        found = self._find_network(name)
-        if found is not None:
-            with _asking(f"remove the network {name}", ignores_missing=True):
-                self.api.remove_network(found.id)
+        self._networks.remove(name)
 
     def create(self, spec: ContainerSpec) -> Container:
         """Make a container, without starting it; one of that name is left as it is.
@@ -246,9 +212,10 @@ class DockerEngine:
         found = self.find(spec.name)
         if found is not None:
             return found
-        with _asking(f"make the container {spec.name}", image=spec.image):
+        with asking(f"make the container {spec.name}", image=spec.image):
             host_config = self.api.create_host_config(**host_arguments(spec))
-            self.api.create_container(**create_arguments(spec), host_config=host_config)
+            described = create_arguments(spec, hostname=platform.node())
+            self.api.create_container(**described, host_config=host_config)
         found = self.find(spec.name)
         if found is None:
             raise EngineRefused(f"The container {spec.name} vanished as soon as it was made.")
@@ -256,20 +223,20 @@ class DockerEngine:
 
     def start(self, name: str) -> None:
         """Start a container that was made; one that runs is left as it is."""
-        with _asking(f"start the container {name}"):
+        with asking(f"start the container {name}"):
             self.api.start(name)
 
     def find(self, name: str) -> Container | None:
         """Return a container by its name; `None` where there is none."""
         facts: dict[str, Any] | None = None
-        with _asking(f"find the container {name}", ignores_missing=True):
+        with asking(f"find the container {name}", ignores_missing=True):
             facts = self.api.inspect_container(name)
         return None if facts is None else _container(facts)
 
     def containers(self, labels: Mapping[str, str]) -> tuple[Container, ...]:
         """Return all containers with these labels, ended ones too, by name."""
         wanted = [f"{name}={value}" for name, value in labels.items()]
-        with _asking("list containers"):
+        with asking("list containers"):
             listed = self.api.containers(all=True, filters={"label": wanted})
         found = (self.find(item["Id"]) for item in listed)
         return tuple(sorted(filter(None, found), key=lambda item: item.name))
@@ -278,7 +245,7 @@ class DockerEngine:
         """Wait until a container has ended, or the time is over; return it as it is then."""
         import requests
 
-        with _asking(f"wait for the container {name}", ignores_missing=True):
+        with asking(f"wait for the container {name}", ignores_missing=True):
             try:
                 self.api.wait(name, timeout=timeout_s)
             except (requests.exceptions.ReadTimeout, requests.exceptions.ConnectionError):
@@ -287,97 +254,26 @@ class DockerEngine:
 
     def signal(self, name: str, number: int) -> None:
         """Send a signal to a container's first process, which passes it on."""
-        with _asking(f"signal the container {name}", ignores_missing=True, ignores_conflict=True):
+        with asking(f"signal the container {name}", ignores_missing=True, ignores_conflict=True):
             self.api.kill(name, signal=int(number))
 
     def logs(self, name: str, *, tail_bytes: int) -> bytes:
         """Return the end of what a container's processes wrote."""
         kept = b""
-        with _asking(f"read the log of the container {name}", ignores_missing=True):
+        with asking(f"read the log of the container {name}", ignores_missing=True):
             for chunk in self.api.logs(name, stdout=True, stderr=True, stream=True, follow=False):
                 kept = (kept + chunk)[-tail_bytes:]
         return kept
 
     def stop(self, name: str, *, grace_s: int = KILL_TIMEOUT_S) -> None:
         """End a container: politely, and after a grace by force; nothing where there is none."""
-        with _asking(f"stop the container {name}", ignores_missing=True):
+        with asking(f"stop the container {name}", ignores_missing=True):
             self.api.stop(name, timeout=grace_s)
 
     def remove(self, name: str) -> None:
         """Remove a container, by force where it runs; nothing where there is none."""
-        with _asking(f"remove the container {name}", ignores_missing=True, ignores_conflict=True):
+        with asking(f"remove the container {name}", ignores_missing=True, ignores_conflict=True):
             self.api.remove_container(name, force=True, v=True)
-
-    def _find_network(self, name: str) -> Network | None:
-        with _asking(f"find the network {name}"):
-            # The engine's filter finds parts of names as well.
-            listed = self.api.networks(names=[name])
-        exact = [item for item in listed if item["Name"] == name]
-        return _network(min(exact, key=lambda item: str(item["Created"]))) if exact else None
-
-    def _create_network(self, name: str, labels: Mapping[str, str], subnet: str | None) -> None:
-        from docker.types import IPAMConfig, IPAMPool
-
-        ipam = IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)]) if subnet else None
-        with _asking(f"make the network {name}"):
-            self.api.create_network(
-                name,
-                driver="bridge",
-                check_duplicate=True,
-                ipam=ipam,
-                labels=dict(labels),
-                options={"com.docker.network.bridge.name": interface_name(name)},
-            )
-        log.info("Made a network, name=%s interface=%s", name, interface_name(name))
-
-
-@contextmanager
-def _asking(
-    what: str,
-    *,
-    image: str | None = None,
-    ignores_missing: bool = False,
-    ignores_conflict: bool = False,
-) -> Iterator[None]:
-    """Turn docker-py's errors into ours."""
-    import requests
-    from docker.errors import APIError, DockerException, ImageNotFound, NotFound
-
-    try:
-        yield
-    except NotFound as error:
-        is_image = isinstance(error, ImageNotFound) or "No such image" in str(error)
-        if image is not None and is_image:
-            raise ImageMissing(
-                f"The image {image} is not on this machine. Make it with `make images`, or load"
-                " it with `docker load`; nothing is pulled."
-            ) from error
-        if not ignores_missing:
-            raise _refused(what, error) from error
-    except APIError as error:
-        if not (ignores_conflict and error.status_code == requests.codes.conflict):
-            raise _refused(what, error) from error
-    except (DockerException, requests.exceptions.RequestException, OSError) as error:
-        raise EngineUnreachable(
-            f"The Docker engine does not answer ({_first_line(error)}). Start it, or see whether"
-            " this account may use it (`docker info`); `MODE=process` works without."
-        ) from error
-
-
-def _refused(what: str, error: Any) -> EngineRefused:
-    words = str(error.explanation or error).strip()
-    hint = ""
-    if "non-overlapping" in words or "address pools" in words:
-        hint = (
-            " Remove networks that nobody uses (`docker network prune`), or give the engine more"
-            " addresses (`default-address-pools` in daemon.json)."
-        )
-    return EngineRefused(f"The Docker engine could not {what}: {words}.{hint}")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
-
 
 def _container(facts: Mapping[str, Any]) -> Container:
     state = facts["State"]
@@ -391,16 +287,4 @@ def _container(facts: Mapping[str, Any]) -> Container:
         is_out_of_memory=bool(state.get("OOMKilled")),
         memory_mb=memory_bytes // (1024 * 1024) or None,
         labels=facts["Config"].get("Labels") or {},
-    )
-
-
-def _network(facts: Mapping[str, Any]) -> Network:
-    pool = (facts["IPAM"].get("Config") or [{}])[0]
-    options = facts.get("Options") or {}
-    return Network(
-        id=facts["Id"],
-        name=facts["Name"],
-        interface=options.get("com.docker.network.bridge.name", ""),
-        subnet=pool.get("Subnet", ""),
-        gateway=pool.get("Gateway", "").partition("/")[0],
     )

@@ -99,7 +99,9 @@ def create_app(  # noqa: PLR0913 (a shell says by name what it puts in; all have
     for kind in (Nb2prodError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, answer_error)
     # The last one added is the outermost.
-    app.add_middleware(HostCheck, hosts=hosts)
+    if not gallery.means.is_behind_login:
+        # Behind a login a name of another's brings no cookie of ours, and the hub has many names.
+        app.add_middleware(HostCheck, hosts=hosts)
     app.add_middleware(ErrorBoundary)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=6)

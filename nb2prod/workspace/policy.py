@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nb2prod.settings import DEFAULT_NETWORK_POOL
 from nb2prod.workspace.models import Project, Role
 from nb2prod.workspace.people import folder_name
 
@@ -93,6 +94,8 @@ class Surroundings:
         Where containers reach the workspace service and MLflow, prefix included.
     limits
         Of a server, and of a run.
+    network_pool
+        Where projects' networks have their addresses from, such as ``10.83.0.0/16``.
     """
 
     instance: str
@@ -101,6 +104,7 @@ class Surroundings:
     service_url: str
     mlflow_url: str
     limits: Limits = field(default_factory=Limits)
+    network_pool: str = DEFAULT_NETWORK_POOL
 
 
 def project_gid(project: Project) -> int:

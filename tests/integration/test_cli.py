@@ -312,3 +312,61 @@ def test_project_commands_make_list_and_add(tmp_path: Path, repository: Reposito
         ("ada", "owner"),
         ("bob", "viewer"),
     ]
+
+
+def test_project_in_the_workspace_is_founded_as_the_hub_does(tmp_path: Path) -> None:
+    created = ("project", "create", "seats", "--in-workspace", "--title", "Seat demand")
+    made = answer_of(*created, "--owner", "owen")
+
+    home = tmp_path / "home"
+    assert (made["title"], made["root"]) == ("Seat demand", str(home / "projects/seats"))
+    assert Repository(Path(made["repository"])).is_bare()
+    assert answer_of("project", "list") == []
+    (listed,) = answer_of("project", "list", "--all")
+    assert [(item["person"], item["role"]) for item in listed["members"]] == [("owen", "owner")]
+
+
+def test_project_members_are_listed_and_removed(tmp_path: Path) -> None:
+    assert answer_of("project", "create", "seats", "--in-workspace")["name"] == "seats"
+    answer_of("project", "add", "bob", "--project", "seats")
+
+    def people() -> list[str]:
+        return [item["person"] for item in answer_of("project", "members", "--project", "seats")]
+
+    assert people() == ["ada", "bob"]
+    assert answer_of("project", "remove", "bob", "--project", "seats")["was_member"]
+    assert people() == ["ada"]
+    assert not answer_of("project", "remove", "bob", "--project", "seats")["was_member"]
+    last = nb2prod("project", "remove", "ada", "--project", "seats")
+    assert (last.returncode, "last owner" in last.stderr) == (4, True)
+
+
+def test_project_of_others_is_changed_as_administrator_only(tmp_path: Path) -> None:
+    answer_of("project", "create", "seats", "--in-workspace", "--owner", "owen")
+    adding = ("project", "add", "bob", "--role", "owner", "--project", "seats")
+
+    refused = nb2prod(*adding)
+    assert (refused.returncode, "no project" in refused.stderr) == (3, True)
+    assert answer_of(*adding, "--as-administrator")["role"] == "owner"
+    members = answer_of("project", "members", "--project", "seats", "--as-administrator")
+    assert [item["person"] for item in members] == ["bob", "owen"]
+    removing = ("project", "remove", "owen", "--project", "seats", "--as-administrator")
+    assert answer_of(*removing)["was_member"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--in-workspace", "--folder", "x"), "give no --folder"),
+        (("--title", "x"), "go with --in-workspace"),
+        (("--owner", "x"), "go with --in-workspace"),
+        (("--in-workspace", "--owner", "a/b"), "no name of a person"),
+    ],
+)
+def test_project_create_with_options_that_do_not_fit_is_refused(
+    tmp_path: Path, options: tuple[str, ...], words: str
+) -> None:
+    done = nb2prod("project", "create", "seats", *options)
+
+    assert (done.returncode, words in done.stderr) == (2, True), done.stderr
+    assert not (tmp_path / "home/projects").exists()

@@ -44,3 +44,51 @@ def test_settings_follow_the_environment() -> None:
 def test_settings_with_a_bad_port_are_refused(port: str) -> None:
     with pytest.raises(SettingInvalid, match="NB2PROD_PORT"):
         Settings.from_environment({"NB2PROD_PORT": port})
+
+
+def test_settings_of_a_hub_follow_the_environment() -> None:
+    settings = Settings.from_environment(
+        {
+            "NB2PROD_BIND": "0.0.0.0",
+            "NB2PROD_MODE": "docker",
+            "NB2PROD_IMAGE": "team/image:3",
+            "NB2PROD_HUB_CONFIG": "own.py",
+        }
+    )
+
+    assert (settings.bind_ip, settings.mode, settings.image) == (
+        "0.0.0.0",
+        "docker",
+        "team/image:3",
+    )
+    assert settings.hub_config == Path.cwd() / "own.py"
+
+
+def test_settings_prefer_what_a_command_was_told() -> None:
+    told = {"NB2PROD_BIND": "127.0.0.2", "NB2PROD_MODE": None}
+
+    settings = Settings.from_environment(
+        {"NB2PROD_BIND": "0.0.0.0", "NB2PROD_MODE": "process"}, options=told
+    )
+
+    assert (settings.bind_ip, settings.mode) == ("127.0.0.2", "process")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("NB2PROD_MODE", "both"), ("NB2PROD_BIND", "localhost"), ("NB2PROD_BIND", "::1")],
+)
+def test_settings_of_a_hub_that_can_not_be_are_refused(name: str, value: str) -> None:
+    with pytest.raises(SettingInvalid, match=name):
+        Settings.from_environment({name: value})
+
+
+def test_limit_of_runs_is_a_number_or_the_machines() -> None:
+    assert Settings.from_environment({}).run_limit is None
+    assert Settings.from_environment({"NB2PROD_RUN_LIMIT": "3"}).run_limit == 3
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "many", "10000", "1.5"])
+def test_limit_of_runs_that_is_none_is_refused(limit: str) -> None:
+    with pytest.raises(SettingInvalid, match="NB2PROD_RUN_LIMIT"):
+        Settings.from_environment({"NB2PROD_RUN_LIMIT": limit})
