@@ -270,7 +270,18 @@ export function typeText(parameter: Parameter): string {
   } else if (parameter.item_type) {
     text = `${parameter.type}[${parameter.item_type}]`;
   }
+  text += rangeText(parameter);
   return parameter.is_optional ? `${text} or None` : text;
+}
+
+function rangeText({ minimum, maximum }: Parameter): string {
+  if (minimum !== null && maximum !== null) {
+    return `, ${minimum} to ${maximum}`;
+  }
+  if (minimum !== null) {
+    return `, at least ${minimum}`;
+  }
+  return maximum === null ? '' : `, at most ${maximum}`;
 }
 
 /** What a run's parameters change against the defaults, as in `alpha = 0.2`. */

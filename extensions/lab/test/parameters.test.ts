@@ -133,5 +133,8 @@ test('values and types are shown as Python writes them', () => {
     [null, true, 'a', [1, null], { a: false }].map(valueText),
     ['None', 'True', '"a"', '[1, None]', '{"a": False}']
   );
+  assert.equal(typeText(make({ type: 'int', minimum: 1, maximum: 500 })), 'int, 1 to 500');
+  assert.equal(typeText(make({ type: 'float', minimum: 0, is_optional: true })), 'float, at least 0 or None');
+  assert.equal(typeText(make({ type: 'float', maximum: -1 })), 'float, at most -1');
   assert.equal(typeText(make({ type: 'list', item_type: 'int', is_optional: true })), 'list[int] or None');
 });
