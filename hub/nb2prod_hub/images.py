@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
@@ -19,11 +18,15 @@ from nb2prod_hub.plan import Plan
 KERNEL_PYTHON = "/opt/kernel/bin/python"
 OBSERVE_TIMEOUT_S = 120
 OBSERVED_BYTES = 4_000_000
-IMAGES_FOLDER = "nb2prod/"
+# What `make images` makes, and the names that its script has for it.
+OWN_IMAGES = {f"nb2prod/{name}:{nb2prod.__version__}": name for name in ("base", "torch")}
 
 
 def ensure_image(engine: DockerEngine, image: str) -> None:
-    """Make an image of ours where it is missing, if this is the repository that can.
+    """Bring an image of ours up to date with the repository, if that is what runs here.
+
+    Where nothing has changed, the script says so in a moment. Where it fails, an image that is
+    here is good enough for a start, and a line says that it may be old.
 
     Raises
     ------
@@ -32,18 +35,22 @@ def ensure_image(engine: DockerEngine, image: str) -> None:
     EngineUnreachable
         The engine does not answer.
     """
-    try:
+    script = _script()
+    name = OWN_IMAGES.get(image)
+    if script is None or name is None:
         engine.image_id(image)
         return
-    except ImageMissing:
-        script = _script()
-        if script is None or not image.startswith(IMAGES_FOLDER):
-            raise
-    console.print(f"The image {image} is missing: making it, which takes some minutes, once.")
-    made = subprocess.run([str(script)], cwd=script.parents[1], check=False, env=dict(os.environ))
+    made = subprocess.run([str(script), name], cwd=script.parents[1], check=False)
+    try:
+        engine.image_id(image)
+    except ImageMissing as error:
+        raise ImageMissing(f"The image {image} can't be made; the lines above say why.") from error
     if made.returncode != 0:
-        raise ImageMissing(f"The image {image} can't be made; the lines above say why.")
-    engine.image_id(image)
+        console.print(
+            f"[yellow]The image {image} could not be brought up to date[/]: the lines above say"
+            " why. People get it as it is.",
+            soft_wrap=True,
+        )
 
 
 def know_image(engine: DockerEngine, plan: Plan, image: str) -> None:

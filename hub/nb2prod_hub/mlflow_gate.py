@@ -29,10 +29,11 @@ from nb2prod.server.security import (
     xsrf_refusal,
 )
 from nb2prod.server.sign_in import is_xsrf_token
+from nb2prod.workspace.mlflow_workspaces import workspace_name
 from nb2prod.workspace.people import Identity
 from nb2prod.workspace.projects import Project, Role
 from nb2prod_hub.mlflow_pages import SCRIPT_NAME, MlflowFiles, index_page, make_inert, script
-from nb2prod_hub.mlflow_projects import ProjectDirectory, workspace_name
+from nb2prod_hub.mlflow_projects import ProjectDirectory
 from nb2prod_hub.mlflow_routes import ARTIFACT_ROOTS, Access, Rule, find_rule
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""MLflow's workspaces and our projects: one for one, by name."""
+"""Which projects a request to MLflow may mean."""
 
 from __future__ import annotations
 
@@ -6,25 +6,10 @@ from collections.abc import Sequence
 
 from nb2prod.errors import InvalidInput, ProjectNotFound
 from nb2prod.workspace.members import require_role
+from nb2prod.workspace.mlflow_workspaces import project_name
 from nb2prod.workspace.people import Identity
 from nb2prod.workspace.projects import Project, Role, get_project, list_projects
 from nb2prod.workspace.workspace import Workspace
-
-# Names that MLflow 3.17 keeps for itself (`WorkspaceNameValidator`), and its own default.
-_RESERVED = frozenset({"api", "ajax-api", "default", "static-files", "workspaces"})
-# No project's name has two hyphens in a row.
-_SUFFIX = "--project"
-
-
-def workspace_name(project: str) -> str:
-    """Return the name of a project's MLflow workspace.
-
-    It is the project's, except where MLflow doesn't take that.
-
-    >>> workspace_name("seat-demand"), workspace_name("default"), workspace_name("a")
-    ('seat-demand', 'default--project', 'a--project')
-    """
-    return project + _SUFFIX if len(project) < 2 or project in _RESERVED else project
 
 
 class ProjectDirectory:
@@ -60,7 +45,7 @@ class ProjectDirectory:
         RoleInsufficient
             The member's role does not suffice.
         """
-        project = (name or "").removesuffix(_SUFFIX) or identity.project
+        project = project_name(name or "") or identity.project
         if not project:
             raise InvalidInput(
                 "Say which project this is for: set MLFLOW_WORKSPACE, or send the header"

@@ -16,10 +16,13 @@ from typing import Any, TypeVar
 
 from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import url_path_join
+from sqlalchemy.exc import SQLAlchemyError
 from traitlets import Float, Unicode
 from traitlets.config import LoggingConfigurable
 
 from nb2prod.errors import Nb2prodError, NotFound
+from nb2prod.workspace.members import role_of
+from nb2prod.workspace.models import Role
 from nb2prod_hub.plan import Plan, read_plan
 from nb2prod_hub.server_description import ServerDescription, describe_server, hub_workspace
 from nb2prod_hub.server_logs import last_lines
@@ -55,6 +58,8 @@ class ProjectSpawner(LoggingConfigurable):  # type: ignore[misc]  # traitlets ha
     )
 
     server_description: ServerDescription | None = None
+    # What the person was when the server started; kept over a restart of the hub.
+    role_at_start = ""
 
     def __init__(self, **keywords: Any) -> None:
         super().__init__(**keywords)
@@ -100,6 +105,7 @@ class ProjectSpawner(LoggingConfigurable):  # type: ignore[misc]  # traitlets ha
                 name=self.name,
             )
             self.server_description = server
+            self.role_at_start = server.role.value
             self.default_url = server.default_url
             address = await self.launch(server)
         except Nb2prodError as error:
@@ -116,6 +122,26 @@ class ProjectSpawner(LoggingConfigurable):  # type: ignore[misc]  # traitlets ha
                 yield event
             told = len(self._said)
             await asyncio.sleep(4 * PAUSE_S)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what a restarted hub has to know of the server."""
+        return {**super().get_state(), "role": self.role_at_start}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take up a server that an earlier hub started."""
+        super().load_state(state)
+        self.role_at_start = state.get("role", "")
+
+    async def poll_and_notify(self) -> Any:
+        """Look after a running server, as JupyterHub does every few seconds.
+
+        A server whose person was taken out of the project, or may no longer write to its folder,
+        is ended, whoever decided that and by whatever way.
+        """
+        if await self._has_lost_its_right():
+            self.log.warning("Ending the server of %s for %s: its role", self.user.name, self.name)
+            await self.stop(now=True)
+        return await super().poll_and_notify()
 
     async def run_post_stop_hook(self) -> None:
         """Clear up after a server that was stopped, or died, or did not come up."""
@@ -157,6 +183,14 @@ class ProjectSpawner(LoggingConfigurable):  # type: ignore[misc]  # traitlets ha
             if loop.time() > deadline:
                 raise await self.failure(f"it did not answer within {self.answer_timeout:.0f} s")
             await asyncio.sleep(PAUSE_S)
+
+    async def _has_lost_its_right(self) -> bool:
+        try:
+            role = await self.in_thread(role_of, hub_workspace(), self.name, self.user.name)
+        except SQLAlchemyError:
+            self.log.exception("The role of %s in %s is not known", self.user.name, self.name)
+            return False
+        return role is None or (role is Role.VIEWER and self.role_at_start != Role.VIEWER.value)
 
     def _revoke_tokens(self) -> None:
         # A restarted hub has forgotten the token of a running server, and would leave it valid.

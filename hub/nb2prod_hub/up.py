@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from nb2prod.cli.context import announced, require_none_running
+from nb2prod.cli.context import require_none_running
 from nb2prod.cli.output import console
 from nb2prod.errors import SettingInvalid, ToolMissing
 from nb2prod.settings import Settings
+from nb2prod.workspace.announcement import Announcement, announced
 from nb2prod.workspace.workspace import open_workspace
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def up(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with open_workspace(settings), contextlib.ExitStack() as stack:
         engine, plan = _prepare(settings, port)
-        stack.enter_context(announced(settings, plan.public_url, has_login=True))
+        stack.enter_context(announced(settings, _announcement(settings, plan)))
         _write(plan)
         if engine is not None:
             from nb2prod_hub.docker_setup import firewall
@@ -104,6 +105,17 @@ def _prepare(settings: Settings, port: int | None) -> tuple[DockerEngine | None,
     else:
         inside = docker_inside(engine, settings, former, instance=instance)
     return engine, make_plan(settings, former, inside, instance=instance, port=wanted)
+
+
+def _announcement(settings: Settings, plan: Plan) -> Announcement:
+    from nb2prod.execution.tracking_store import without_password
+
+    return Announcement(
+        address=plan.public_url,
+        has_login=True,
+        mlflow_url=plan.mlflow_url,
+        mlflow_store=without_password(settings.mlflow_uri),
+    )
 
 
 def _write(plan: Plan) -> None:

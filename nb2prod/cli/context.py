@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nb2prod.errors import Conflict, PortTaken, RepositoryNotFound, StorageUnusable
+from nb2prod.errors import Conflict, PortTaken, RepositoryNotFound
 from nb2prod.settings import Settings
 from nb2prod.store.git import Repository
-from nb2prod.workspace.projects import Project, project_of
+from nb2prod.workspace.announcement import find_announcement, runs_already
+from nb2prod.workspace.founding import PROJECTS_FOLDER
+from nb2prod.workspace.projects import Project, project_beneath, project_of
 from nb2prod.workspace.workspace import Workspace, open_workspace
 
 GALLERY_PREFIX = "/services/workspace"
-GALLERY_FILE = "gallery.json"
 
 
 @contextmanager
@@ -26,13 +25,49 @@ def opened() -> Iterator[Workspace]:
 
 
 def here() -> Repository:
-    """Return the repository of the current folder; raises `RepositoryNotFound`."""
-    return Repository.discover(Path.cwd())
+    """Return the repository of the current folder; raises `RepositoryNotFound`.
+
+    In the folder of a project that the workspace has founded it is the project's bare one.
+    """
+    project = founded_project(Path.cwd())
+    return Repository.discover(Path.cwd()) if project is None else Repository(project.repository)
 
 
 def project_here(workspace: Workspace) -> Project:
     """Return the project of the current folder's repository, made on first use."""
     return project_of(workspace, here().root, person=workspace.settings.person)
+
+
+def founded_project(path: Path) -> Project | None:
+    """Return the project of the workspace's own whose folder a path lies in, if any."""
+    settings = Settings.from_environment()
+    folder = path.resolve()
+    # Most paths are elsewhere, and need no look into the workspace.
+    if not folder.is_relative_to(settings.home.resolve() / PROJECTS_FOLDER):
+        return None
+    with open_workspace(settings) as workspace:
+        return project_beneath(workspace, folder)
+
+
+def require_own_repository(path: Path, what: str) -> None:
+    """Raise `Conflict` where a path lies in a project that the workspace keeps the versions of.
+
+    Parameters
+    ----------
+    what
+        What was to be done: "promote", "run".
+    """
+    project = founded_project(path)
+    if project is None:
+        return
+    settings = Settings.from_environment()
+    address = gallery_address(settings)
+    where = f" at {address}" if address else ", which `nb2prod up` starts"
+    raise Conflict(
+        f"{project.root} is the folder of {project.name}, a project of the workspace{where}:"
+        f" {what} with the buttons in JupyterLab there.",
+        project=project.name,
+    )
 
 
 def project_name_here(workspace: Workspace) -> str | None:
@@ -45,51 +80,21 @@ def project_name_here(workspace: Workspace) -> str | None:
 
 def gallery_address(settings: Settings) -> str | None:
     """Return the address of the running gallery of this workspace; `None` if none runs."""
-    announcement = _announcement(settings)
-    return None if announcement is None else str(announcement["address"])
+    announcement = find_announcement(settings)
+    return None if announcement is None else announcement.address
 
 
 def has_login(settings: Settings) -> bool:
     """Tell whether the running gallery is behind a hub, which signs people in."""
-    announcement = _announcement(settings)
-    return announcement is not None and bool(announcement.get("has_login"))
-
-
-@contextmanager
-def announced(settings: Settings, address: str, *, has_login: bool) -> Iterator[None]:
-    """Make a gallery's address known to the other commands, as long as it serves.
-
-    Raises
-    ------
-    Conflict
-        One of this workspace serves already.
-    StorageUnusable
-        The file that says so can't be written.
-    """
-    file = settings.home / GALLERY_FILE
-    try:
-        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        stream = file.open("a+")
-    except OSError as error:
-        raise StorageUnusable(f"{file} can't be written: {error}.") from error
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise _runs_already(settings, gallery_address(settings)) from error
-        except OSError as error:
-            raise StorageUnusable(f"{file} can't be locked: {error}.") from error
-        stream.truncate(0)
-        stream.write(json.dumps({"address": address, "has_login": has_login}))
-        stream.flush()
-        yield
+    announcement = find_announcement(settings)
+    return announcement is not None and announcement.has_login
 
 
 def require_none_running(settings: Settings) -> None:
     """Raise `Conflict` if this workspace's gallery runs."""
-    running = gallery_address(settings)
-    if running is not None:
-        raise _runs_already(settings, running)
+    announcement = find_announcement(settings)
+    if announcement is not None:
+        raise runs_already(settings, announcement)
 
 
 def port_taken(port: int, reason: str | None = None) -> PortTaken:
@@ -100,28 +105,6 @@ def port_taken(port: int, reason: str | None = None) -> PortTaken:
         f"Port {port} is taken by another program. Give another one:"
         " `--port N`, or NB2PROD_PORT=N with `make up`."
     )
-
-
-def _runs_already(settings: Settings, address: str | None) -> Conflict:
-    where = f", at {address}" if address else ""
-    return Conflict(
-        f"The workspace in {settings.home} runs already{where}; `nb2prod open` opens it."
-    )
-
-
-def _announcement(settings: Settings) -> dict[str, object] | None:
-    file = settings.home / GALLERY_FILE
-    try:
-        with file.open() as stream:
-            # The gallery holds this lock while it lives; a crash frees it.
-            try:
-                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                announcement: dict[str, object] = json.load(stream)
-                return announcement if "address" in announcement else None
-    except (FileNotFoundError, ValueError):
-        pass
-    return None
 
 
 def page_path(run_id: str) -> str:

@@ -230,7 +230,8 @@ def open_(
         return
     console.print(base + path, soft_wrap=True)
     if not webbrowser.open(address):
-        console.print(f"No browser here. Open this once: {address}", soft_wrap=True)
+        often = "" if address == base + path else " once"
+        console.print(f"No browser here. Open this{often}: {address}", soft_wrap=True)
 
 
 def _run_or_none(workspace: Workspace, text: str) -> RunRecord | None:

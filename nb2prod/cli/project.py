@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from nb2prod.cli.context import opened, project_here
+from nb2prod.cli.context import opened, project_here, require_own_repository
 from nb2prod.cli.output import JSON_OPTION, age, console, print_json, print_table
 from nb2prod.errors import InvalidInput
 from nb2prod.store.git import Repository
@@ -65,6 +65,7 @@ def create(
             project = found_project(workspace, name, title=title, owner=owner or person)
         else:
             root = (folder or Path()).absolute()
+            require_own_repository(root, "promote and run")
             repository = Repository.discover(root) if root.exists() else Repository.create(root)
             project = create_project(workspace, name, root=repository.root, owner=person)
     if as_json:

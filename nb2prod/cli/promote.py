@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.syntax import Syntax
 
+from nb2prod.cli.context import require_own_repository
 from nb2prod.cli.output import console, print_json, print_table
 from nb2prod.errors import Conflict, PreflightBlocked
 from nb2prod.export.models import Finding, Severity
@@ -40,6 +41,7 @@ def promote(
     Prints the preflight's findings, the parameters, and the script's difference from the last
     version; asks; then makes one commit and one tag. A blocking finding makes nothing.
     """
+    require_own_repository(notebook, "promote")
     proposal = propose(notebook, name=name)
     if as_json:
         version = None if proposal.is_blocked or not yes else confirm(proposal)

@@ -8,7 +8,13 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from nb2prod.cli.context import gallery_address, here, opened, page_address
+from nb2prod.cli.context import (
+    gallery_address,
+    here,
+    opened,
+    page_address,
+    require_own_repository,
+)
 from nb2prod.cli.output import (
     JSON_OPTION,
     console,
@@ -51,6 +57,7 @@ def run(
     """
     values = _read_pairs(parameter or [])
     wanted = Reference.parse(reference)
+    require_own_repository(Path.cwd(), "run")
     version = load_version(here().root, wanted)
     with opened() as workspace:
         project = project_of(workspace, version.repository, person=workspace.settings.person)

@@ -12,7 +12,6 @@ import typer
 
 from nb2prod.cli.context import (
     GALLERY_PREFIX,
-    announced,
     opened,
     port_taken,
     require_none_running,
@@ -20,6 +19,7 @@ from nb2prod.cli.context import (
 from nb2prod.cli.output import console
 from nb2prod.errors import ToolMissing
 from nb2prod.settings import Settings
+from nb2prod.workspace.announcement import Announcement, announced
 from nb2prod.workspace.workspace import Workspace
 
 LOOPBACK = "127.0.0.1"
@@ -56,7 +56,7 @@ def _serve(workspace: Workspace, listener: socket.socket) -> None:
     config = uvicorn.Config(
         app, log_level="warning", server_header=False, timeout_graceful_shutdown=5
     )
-    with announced(workspace.settings, address, has_login=False):
+    with announced(workspace.settings, Announcement(address=address)):
         link = sign_in_address(
             workspace,
             address + GALLERY_PREFIX,

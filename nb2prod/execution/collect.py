@@ -17,7 +17,8 @@ from nb2prod.execution.models import RunRecord, RunStatus
 from nb2prod.execution.record import EMPTY_NOTEBOOK, History, fold
 from nb2prod.execution.record_json import record_from_json, record_to_json
 from nb2prod.execution.recorder import RunFolder, now, read_events, run_folder
-from nb2prod.execution.tracking import TrackingStore, finish_lost
+from nb2prod.execution.tracking import finish_lost
+from nb2prod.execution.tracking_store import TrackingStore, forget_token, store_of
 from nb2prod.store.schema import metrics, projects, runs
 from nb2prod.workspace.workspace import Workspace
 
@@ -60,7 +61,7 @@ def collect(
     folder = run_folder(workspace, run_id)
     asked = read_request(folder) or bare_record(row, row.project_name)
     if row.executor is None:
-        evidence = _own_evidence(workspace, folder, run_id)
+        evidence = _own_evidence(workspace, folder, asked)
     else:
         evidence = read_evidence(folder, asked, workspace.blobs, verdict or Verdict())
         evidence = _with_metrics(evidence, run_id, store)
@@ -68,6 +69,8 @@ def collect(
     with workspace.database.write() as connection:
         if not _finish(connection, record):
             record = record_from_json(_row(connection, run_id).record)
+    if row.executor is None:
+        forget_token(workspace, run_id)
     _remove_copies(folder)
     return record
 
@@ -167,13 +170,13 @@ def _finish(connection: Connection, record: RunRecord) -> bool:
     return True
 
 
-def _own_evidence(workspace: Workspace, folder: RunFolder, run_id: str) -> Evidence:
+def _own_evidence(workspace: Workspace, folder: RunFolder, asked: RunRecord) -> Evidence:
     history = read_history(folder)
     evidence = Evidence(history=history, artifacts=history.artifacts, notes=history.notes)
     if history.has_results or history.mlflow_run_id is None:
         return evidence
-    store = TrackingStore.of(workspace.settings)
-    tracked = finish_lost(store, history.mlflow_run_id, run_id, folder.downloads)
+    store = store_of(workspace, asked)
+    tracked = finish_lost(store, history.mlflow_run_id, asked.id, folder.downloads)
     kept = keep_tracked(workspace.blobs, tracked.files, Allowance())
     return replace(
         evidence,

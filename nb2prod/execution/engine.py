@@ -135,7 +135,7 @@ def _session(nb: NotebookNode, options: dict[str, Any]) -> Iterator[RunSession]:
             requested_via="papermill",
         )
         yield RunSession(
-            place=WorkspacePlace(workspace, record.id),
+            place=WorkspacePlace(workspace, record),
             version=version,
             root=project.root,
             record=record,

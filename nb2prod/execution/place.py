@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +14,7 @@ from nb2prod.execution.contents import Contents
 from nb2prod.execution.models import FileUse, RunRecord
 from nb2prod.execution.recorder import RunFolder, run_folder
 from nb2prod.execution.runs import start_run
-from nb2prod.execution.tracking import TrackingStore
+from nb2prod.execution.tracking_store import TrackingStore, store_of
 from nb2prod.registry.models import Version
 from nb2prod.workspace.workspace import Workspace
 
@@ -66,15 +67,21 @@ class Place(Protocol):
 
 @dataclass(frozen=True)
 class WorkspacePlace:
-    """A process that has the workspace: its row, its blobs, the repository."""
+    """A process that has the workspace: its row, its blobs, the repository.
+
+    Parameters
+    ----------
+    record
+        The run, as it was asked for.
+    """
 
     workspace: Workspace
-    run_id: str
+    record: RunRecord
 
     @property
     def folder(self) -> RunFolder:
         """See `Place`."""
-        return run_folder(self.workspace, self.run_id)
+        return run_folder(self.workspace, self.record.id)
 
     @property
     def own_folders(self) -> tuple[Path, ...]:
@@ -86,18 +93,18 @@ class WorkspacePlace:
         """See `Place`."""
         return self.workspace.blobs
 
-    @property
+    @cached_property
     def tracking(self) -> TrackingStore | None:
         """See `Place`."""
-        return TrackingStore.of(self.workspace.settings)
+        return store_of(self.workspace, self.record)
 
     def begin(self) -> None:
         """See `Place`."""
-        start_run(self.workspace, self.run_id)
+        start_run(self.workspace, self.record.id)
 
     def end(self) -> RunRecord:
         """See `Place`."""
-        return collect(self.workspace, self.run_id)
+        return collect(self.workspace, self.record.id)
 
     def executed(self, record: RunRecord) -> bytes:
         """See `Place`."""

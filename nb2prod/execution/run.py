@@ -105,7 +105,7 @@ def run_version(
     from nb2prod.execution.runner import Limits
 
     session = RunSession(
-        place=WorkspacePlace(workspace, asked.id),
+        place=WorkspacePlace(workspace, asked),
         version=version,
         root=project.root,
         record=asked,

@@ -21,23 +21,31 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from nb2prod.errors import Conflict
 from nb2prod.execution.events import TrackingStarted
 from nb2prod.execution.models import RunRecord, RunStatus
 from nb2prod.execution.recorder import Recorder, now, write_json
-from nb2prod.settings import Settings
+from nb2prod.execution.tracking_store import (
+    TrackingStore,
+    keep_files_in,
+    prepare_workspace,
+    workspace_folder,
+)
 
 log = logging.getLogger(__name__)
 
 RUN_TAG = "nb2prod.run"
 EXECUTED_NOTEBOOK = "notebook"
 WRITTEN_FILES = "files"
+# In the workspace's home, where MLflow's server keeps all files, too.
+ARTIFACT_FOLDER = "mlflow"
 
 # How long the run's end waits for MLflow to have started.
 START_TIMEOUT_S = 60.0
@@ -68,33 +76,6 @@ _STATUS = {RunStatus.SUCCEEDED: "FINISHED", RunStatus.CANCELLED: "KILLED"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrackingStore:
-    """Where MLflow keeps its runs.
-
-    Parameters
-    ----------
-    uri
-        A database or a server.
-    home
-        Folder of an embedded store's artifacts; `None` for a server, which has its own.
-    workspace
-        The part of a server that is a project's; `None` where the server has no such parts.
-    access_token
-        What the server is asked with; `None` for what the environment says.
-    """
-
-    uri: str
-    home: Path | None = None
-    workspace: str | None = None
-    access_token: str | None = None
-
-    @classmethod
-    def of(cls, settings: Settings) -> TrackingStore:
-        """Return the store of a workspace that has no server of its own."""
-        return cls(uri=settings.mlflow_uri, home=settings.home)
-
-
-@dataclass(frozen=True, kw_only=True)
 class TrackedFile:
     """A file that was logged as an artifact: its name in MLflow, and a copy of it here."""
 
@@ -121,9 +102,7 @@ def kernel_environment(store: TrackingStore, environment: Mapping[str, str]) -> 
     """Return the environment of a kernel: this one's, without what would mislead MLflow."""
     kept = {name: value for name, value in environment.items() if name not in _MISLEADING}
     if is_installed():
-        kept |= {**QUIET, "MLFLOW_TRACKING_URI": store.uri}
-        if store.workspace is not None:
-            kept["MLFLOW_WORKSPACE"] = store.workspace
+        kept |= {**QUIET, "MLFLOW_TRACKING_URI": store.uri, **store.environment}
     return kept
 
 
@@ -141,6 +120,7 @@ class Tracking:
         self._record = record
         self._recorder = recorder
         self._client: Any = None
+        self._environment = ExitStack()
         self.mlflow_run_id: str | None = None
         self._thread = threading.Thread(target=self._start, name="nb2prod-tracking", daemon=True)
 
@@ -161,6 +141,12 @@ class Tracking:
             Gives the files that the run wrote, by their path in the project.
         """
         self._thread.join(START_TIMEOUT_S)
+        with self._environment:
+            return self._finish(status, notebook, files)
+
+    def _finish(
+        self, status: RunStatus, notebook: Path, files: Callable[[], Mapping[str, Path]]
+    ) -> Tracked:
         if self.mlflow_run_id is None:
             if self._thread.is_alive():
                 self._recorder.note("MLflow did not answer; the run is not tracked.")
@@ -181,6 +167,7 @@ class Tracking:
     def _start(self) -> None:
         variables: dict[str, str] = {}
         with self._noting("MLflow is not available, so the run is not tracked"):
+            self._environment.enter_context(asking_as(self._store))
             self._client = open_client(self._store)
             experiment_id = _experiment(self._client, self._store, self._record)
             run = self._client.create_run(
@@ -195,6 +182,8 @@ class Tracking:
                 },
             )
             variables = {
+                # All that a notebook must not take along to another server.
+                **self._store.environment,
                 "MLFLOW_TRACKING_URI": self._store.uri,
                 "MLFLOW_EXPERIMENT_ID": experiment_id,
                 "MLFLOW_RUN_ID": run.info.run_id,
@@ -246,7 +235,7 @@ def finish_lost(
     if not is_installed():
         return Tracked()
     try:
-        with _asking_as(store):
+        with asking_as(store):
             client = open_client(store)
             tracked = read_back(client, mlflow_run_id, run_id, downloads)
             end_mlflow_runs(client, mlflow_run_id, run_id, RunStatus.LOST)
@@ -257,15 +246,34 @@ def finish_lost(
     return tracked
 
 
+@contextmanager
+def asking_as(store: TrackingStore) -> Iterator[None]:
+    """Let this process speak to the project's part of a store, with the store's token.
+
+    MLflow takes both from the environment, at each request and in all threads.
+    """
+    wanted = store.environment
+    former = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in former.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
 def open_client(store: TrackingStore) -> Any:
-    """Return an `MlflowClient`; makes an embedded store's database where there is none."""
+    """Return an `MlflowClient`; makes an embedded store's database where there is none.
+
+    It speaks for a project's part of the store, or with its token, only within `asking_as`.
+    """
     for name, value in _QUIET_HERE.items():
         os.environ.setdefault(name, value)
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    if store.workspace is not None:
-        # MLflow's own way to reach all its threads (mlflow.set_workspace).
-        os.environ["MLFLOW_WORKSPACE"] = store.workspace
     if store.home is None:
         return _new_client(store)
     store.home.mkdir(parents=True, exist_ok=True)
@@ -326,40 +334,38 @@ def _new_client(store: TrackingStore) -> Any:
     return client
 
 
-@contextmanager
-def _asking_as(store: TrackingStore) -> Iterator[None]:
-    # MLflow's client takes these from the environment, at each request.
-    wanted = {"MLFLOW_WORKSPACE": store.workspace, "MLFLOW_TRACKING_TOKEN": store.access_token}
-    former = {name: os.environ.get(name) for name, value in wanted.items() if value is not None}
-    os.environ.update({name: value for name, value in wanted.items() if value is not None})
-    try:
-        yield
-    finally:
-        for name, value in former.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
 def _experiment(client: Any, store: TrackingStore, record: RunRecord) -> str:
-    # Where each project has a part of the server, names need not tell projects apart.
+    if store.home is None or store.workspace is None:
+        return str(_found_experiment(client, store, record).experiment_id)
+    prepare_workspace(store.uri, store.workspace)
+    experiment = _found_experiment(client, store, record)
+    if experiment.workspace != store.workspace:
+        # MLflow keeps stores open for good; the database was divided since.
+        raise Conflict("Its store has changed; start this process again.")
+    experiment_id = str(experiment.experiment_id)
+    folder = workspace_folder(store.home / ARTIFACT_FOLDER, store.workspace)
+    keep_files_in(store.uri, experiment_id, folder / experiment_id)
+    return experiment_id
+
+
+def _found_experiment(client: Any, store: TrackingStore, record: RunRecord) -> Any:
+    # Where each project has a part of the store, names need not tell projects apart.
     name = record.pipeline if store.workspace else f"{record.project}/{record.pipeline}"
     found = client.get_experiment_by_name(name)
     if found is not None:
-        return str(found.experiment_id)
+        return found
     location = None
-    if store.home is not None and store.uri.startswith("sqlite:"):
+    if store.home is not None and store.workspace is None and store.uri.startswith("sqlite:"):
         # MLflow's own default is a folder `mlruns` wherever the process happens to be.
-        location = (store.home / "mlflow" / record.project / record.pipeline).as_uri()
+        location = (store.home / ARTIFACT_FOLDER / record.project / record.pipeline).as_uri()
     try:
-        return str(client.create_experiment(name, artifact_location=location))
+        return client.get_experiment(client.create_experiment(name, artifact_location=location))
     except Exception:
         # Another run of the same pipeline was faster.
         found = client.get_experiment_by_name(name)
         if found is None:
             raise
-        return str(found.experiment_id)
+        return found
 
 
 def _artifacts(client: Any, run: Any, downloads: Path, folder: str = "") -> Iterator[TrackedFile]:

@@ -28,7 +28,7 @@ from nb2prod.execution.models import FileUse, RunRecord, RunStatus
 from nb2prod.execution.recorder import RunFolder
 from nb2prod.execution.request import read_version
 from nb2prod.execution.run import run_session
-from nb2prod.execution.tracking import TrackingStore
+from nb2prod.execution.tracking_store import TrackingStore
 from nb2prod.registry.models import Version
 from nb2prod.settings import WorkerSettings
 from nb2prod.workspace.policy import PROJECT_FOLDER

@@ -25,7 +25,7 @@ from nb2prod.execution.collect import abandon, collect
 from nb2prod.execution.models import RunRecord, RunStatus
 from nb2prod.execution.recorder import run_folder
 from nb2prod.execution.runs import start_run
-from nb2prod.execution.tracking import TrackingStore
+from nb2prod.execution.tracking_store import TrackingStore
 from nb2prod.jobs.ledger import Ledger
 from nb2prod.jobs.models import Executor, Job, Outcome, Standing
 from nb2prod.jobs.queue import OpenRun, open_runs, purpose_of, put_back, tokens_of_runs

@@ -7,19 +7,16 @@ a log of limited size, no restart. No image is ever pulled.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import platform
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network
 from types import TracebackType
 from typing import Any, Self
 
-from nb2prod.errors import EngineRefused, EngineUnreachable, ImageMissing
-from nb2prod.jobs.subnets import free_subnets, machine_routes, subnet_count
+from nb2prod.errors import EngineRefused, EngineUnreachable
+from nb2prod.jobs.docker_errors import asking
+from nb2prod.jobs.docker_networks import DockerNetworks, Network
 from nb2prod.workspace.policy import ContainerSpec, Surroundings, network_name
 from nb2prod.workspace.projects import Project
 
@@ -28,7 +25,8 @@ log = logging.getLogger(__name__)
 # Long enough for a machine whose disk is busy with images.
 TIMEOUT_S = 60.0
 KILL_TIMEOUT_S = 10
-# What the kernel takes (sethostname(2), HOST_NAME_MAX) less one, which is DNS's limit of a label.
+LOG_OPTIONS = {"max-size": "10m", "max-file": "2"}
+# DNS's limit of a label (RFC 1035), one less than the kernel's (sethostname(2)).
 HOSTNAME_LENGTH = 63
 
 _NANO = 1_000_000_000
@@ -274,6 +272,7 @@ class DockerEngine:
         """Remove a container, by force where it runs; nothing where there is none."""
         with asking(f"remove the container {name}", ignores_missing=True, ignores_conflict=True):
             self.api.remove_container(name, force=True, v=True)
+
 
 def _container(facts: Mapping[str, Any]) -> Container:
     state = facts["State"]

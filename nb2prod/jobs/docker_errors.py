@@ -71,5 +71,3 @@ def _refused(what: str, error: Any) -> EngineRefused:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-

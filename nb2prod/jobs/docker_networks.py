@@ -22,7 +22,6 @@ _INTERFACE_DIGITS = 10
 # Between making a bridge and listing its network, an engine needs a moment.
 LISTED_TIMEOUT_S = 5.0
 LISTED_POLL_S = 0.1
-LOG_OPTIONS = {"max-size": "10m", "max-file": "2"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,6 +85,8 @@ class DockerNetworks:
         else:
             taken = (*self._subnets(), *machine_routes())
             found = self._make(name, labels, free_subnets(pool, name, taken))
+        # Of two processes that ask for the same one, the other may have the last addresses.
+        found = found or self._find(name)
         if found is None:
             raise EngineRefused(_all_taken(name, pool, subnet))
         return found
@@ -110,7 +111,7 @@ class DockerNetworks:
         pools = [pool for item in listed for pool in item["IPAM"].get("Config") or ()]
         # IPv6 has colons.
         texts = (pool.get("Subnet") or "" for pool in pools)
-        return tuple(IPv4Network(text) for text in texts if text and ":" not in text)
+        return tuple(IPv4Network(text, strict=False) for text in texts if text and ":" not in text)
 
     def _make(
         self, name: str, labels: Mapping[str, str], subnets: Iterable[IPv4Network]

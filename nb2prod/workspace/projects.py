@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 
 from nb2prod.store.schema import members, projects
 from nb2prod.workspace.founding import adopt_repository, found_project
@@ -49,6 +49,7 @@ __all__ = [
     "list_members",
     "list_memberships",
     "list_projects",
+    "project_beneath",
     "project_of",
     "remove_member",
     "require_role",
@@ -85,15 +86,31 @@ def create_project(workspace: Workspace, name: str, *, root: Path, owner: str) -
 
 
 def project_of(workspace: Workspace, root: Path, *, person: str) -> Project:
-    """Return the project of a repository, making it on first use under a free name."""
+    """Return the project of a repository, making it on first use under a free name.
+
+    Parameters
+    ----------
+    root
+        The repository: a work tree, or the bare one of a project that has its own.
+    """
     folder = root.resolve()
+    places = or_(projects.c.root == str(folder), projects.c.repository == str(folder))
     with workspace.database.write() as connection:
-        found = connection.execute(select(projects).where(projects.c.root == str(folder))).first()
+        found = connection.execute(select(projects).where(places)).first()
         if found is not None:
             return project_from(found)
         name = free_project_name(folder.name, set(connection.scalars(select(projects.c.name))))
         project = new_project(name, title=name, root=folder, repository=folder)
         return insert_project(connection, project, person)
+
+
+def project_beneath(workspace: Workspace, path: Path) -> Project | None:
+    """Return the project, with a repository of its own elsewhere, whose folder a path lies in."""
+    folders = [str(folder) for folder in (path.resolve(), *path.resolve().parents)]
+    query = select(projects).where(projects.c.root.in_(folders), projects.c.repository.is_not(None))
+    with workspace.database.read() as connection:
+        row = connection.execute(query).first()
+    return None if row is None else project_from(row)
 
 
 def list_projects(workspace: Workspace, *, person: str) -> tuple[Project, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import secrets
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,8 +16,9 @@ from sqlalchemy import delete
 from nb2prod.errors import EngineUnreachable
 from nb2prod.execution.models import RunRecord, RunStatus
 from nb2prod.jobs.dispatcher import Dispatcher
-from nb2prod.jobs.docker_client import DockerEngine, interface_name
+from nb2prod.jobs.docker_client import DockerEngine
 from nb2prod.jobs.docker_executor import DockerExecutor
+from nb2prod.jobs.docker_networks import interface_name
 from nb2prod.jobs.models import Job, Standing
 from nb2prod.knowledge.pages import get_page
 from nb2prod.store.schema import access_tokens, runs
@@ -87,6 +89,7 @@ def writable(path):
     return True
 status = dict(line.split(":\\t", 1) for line in open("/proc/self/status").read().splitlines())
 print(json.dumps({
+    "host": socket.gethostname(),
     "uid": os.getuid(), "gid": os.getgid(), "capabilities": status["CapBnd"],
     "privileges": status["NoNewPrivs"], "folder": os.getcwd(),
     "root": writable("/"), "opt": writable("/opt/kernel"), "tmp": writable("/tmp"),
@@ -126,6 +129,8 @@ def test_run_in_a_container_is_recorded_and_leaves_a_page_and_no_container(
     seen: dict[str, Any] = json.loads(next(line for line in log.splitlines() if line[:1] == "{"))
     gid = project_gid(bench.project)
     assert (seen["uid"], seen["gid"]) == (1000, gid)
+    assert record.machine is not None
+    assert record.machine.host == seen["host"] == platform.node()
     assert int(seen["capabilities"], 16) == 0
     assert seen["privileges"] == "1"
     assert seen["folder"] == "/home/jovyan/project"

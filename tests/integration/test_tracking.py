@@ -15,6 +15,7 @@ import pytest
 from nb2prod.execution import tracking
 from nb2prod.execution.models import ArtifactKind, RunStatus
 from nb2prod.execution.run import run_version
+from nb2prod.execution.tracking_store import TrackingStore
 from nb2prod.workspace.workspace import Workspace
 from tests.helpers.kernels import Bench, make_version, open_bench
 from tests.helpers.notebooks import code, parameters
@@ -32,7 +33,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 @pytest.fixture(scope="module")
 def client(bench: Bench) -> Any:
-    return tracking.open_client(tracking.TrackingStore.of(bench.workspace.settings))
+    return tracking.open_client(TrackingStore.of(bench.workspace.settings, bench.project.name))
 
 
 def test_notebooks_calls_join_the_mlflow_run_of_the_run(bench: Bench, client: Any) -> None:

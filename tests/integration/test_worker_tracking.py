@@ -17,7 +17,8 @@ import pytest
 
 from nb2prod.execution.models import ArtifactKind, RunStatus
 from nb2prod.execution.processes import end_processes_of, processes_of
-from nb2prod.execution.tracking import TrackingStore, open_client
+from nb2prod.execution.tracking import open_client
+from nb2prod.execution.tracking_store import TrackingStore
 from nb2prod.jobs.dispatcher import Dispatcher
 from nb2prod.jobs.process_executor import ProcessExecutor
 from nb2prod.workspace.workspace import Workspace

@@ -8,7 +8,8 @@ import pytest
 
 from nb2prod.execution.models import RunStatus
 from nb2prod.execution.recorder import RunFolder
-from nb2prod.jobs.docker_client import create_arguments, host_arguments, interface_name
+from nb2prod.jobs.docker_client import create_arguments, host_arguments
+from nb2prod.jobs.docker_networks import interface_name
 from nb2prod.jobs.ledger import Ledger, started_runs
 from nb2prod.jobs.models import Outcome
 from nb2prod.workspace.policy import ContainerSpec, Limits, Mount
@@ -93,8 +94,9 @@ def test_container_is_always_hardened() -> None:
 
 
 def test_container_is_made_as_described() -> None:
-    assert create_arguments(SPEC) == {
+    assert create_arguments(SPEC, hostname="seats-1") == {
         "name": SPEC.name,
+        "hostname": "seats-1",
         "image": SPEC.image,
         "command": list(SPEC.command),
         "environment": {"MLFLOW_WORKSPACE": "seats"},
@@ -103,6 +105,10 @@ def test_container_is_made_as_described() -> None:
         "labels": {"nb2prod.kind": "run"},
         "detach": True,
     }
+
+
+def test_container_of_a_machine_with_a_long_name_has_its_beginning() -> None:
+    assert create_arguments(SPEC, hostname="n" * 70)["hostname"] == "n" * 63
 
 
 def test_interface_of_a_network_is_short_and_its_own() -> None:

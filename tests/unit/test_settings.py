@@ -88,6 +88,29 @@ def test_limit_of_runs_is_a_number_or_the_machines() -> None:
     assert Settings.from_environment({"NB2PROD_RUN_LIMIT": "3"}).run_limit == 3
 
 
+def test_network_pool_follows_the_environment() -> None:
+    assert Settings.from_environment({}).network_pool == "10.83.0.0/16"
+    settings = Settings.from_environment({"NB2PROD_NETWORK_POOL": "172.30.8.0/25"})
+    assert settings.network_pool == "172.30.8.0/25"
+
+
+@pytest.mark.parametrize(
+    ("pool", "words"),
+    [
+        ("many", "such as 10.83.0.0/16"),
+        ("10.83.1.0/16", "has host bits set"),
+        ("fd00::/48", "IPv4"),
+        ("10.83.0.0", "room for more than one network"),
+        ("10.83.0.0/26", "room for more than one network"),
+        ("8.8.0.0/16", "must lie within 10.0.0.0/8"),
+        ("0.0.0.0/0", "must lie within 10.0.0.0/8"),
+    ],
+)
+def test_network_pool_that_can_not_be_is_refused(pool: str, words: str) -> None:
+    with pytest.raises(SettingInvalid, match=f"NB2PROD_NETWORK_POOL.*{words}"):
+        Settings.from_environment({"NB2PROD_NETWORK_POOL": pool})
+
+
 @pytest.mark.parametrize("limit", ["0", "-1", "many", "10000", "1.5"])
 def test_limit_of_runs_that_is_none_is_refused(limit: str) -> None:
     with pytest.raises(SettingInvalid, match="NB2PROD_RUN_LIMIT"):

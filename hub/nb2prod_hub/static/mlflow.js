@@ -23,6 +23,16 @@
     }
   }
 
+  // Doors to what is not let through.
+  const closed = [
+    "[data-assistant-ui]",
+    '[data-component-id^="mlflow.home.workspaces.create"]',
+    '[data-component-id="mlflow.home.workspaces.edit_workspace"]',
+  ];
+  const style = document.createElement("style");
+  style.textContent = `${closed.join(", ")} { display: none !important; }`;
+  document.head.append(style);
+
   const plainFetch = window.fetch;
   window.fetch = (input, options) => {
     const request = new Request(input, options);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -98,6 +99,7 @@ def test_container_has_the_limits_and_none_of_the_engines_rights(
     assert config["Labels"]["nb2prod.project"] == "demo"
     assert config["Labels"]["nb2prod.person"] == "ada"
     assert config["Image"] == BASE_IMAGE
+    assert config["Hostname"] == platform.node()
 
 
 def test_container_works_in_the_two_folders_of_the_project(

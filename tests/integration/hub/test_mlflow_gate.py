@@ -9,13 +9,14 @@ from typing import Any
 import httpx
 import pytest
 from nb2prod_hub.mlflow_gate import MAX_BODY_BYTES, MlflowGate
-from nb2prod_hub.mlflow_projects import ProjectDirectory, workspace_name
+from nb2prod_hub.mlflow_projects import ProjectDirectory
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from nb2prod.server.admission import IDENTITY, SESSION
 from nb2prod.server.sign_in import xsrf_token
+from nb2prod.workspace.mlflow_workspaces import workspace_name
 from nb2prod.workspace.people import Identity
 from nb2prod.workspace.projects import Role, add_member, found_project
 from nb2prod.workspace.workspace import Workspace

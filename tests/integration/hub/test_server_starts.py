@@ -54,6 +54,10 @@ def server_pid(hub: StartedHub, person: str, project: str) -> int:
     return found
 
 
+def ended(person: Person, project: str) -> None:
+    eventually(lambda: person.server(project) is None, what=f"the end of {person.name}'s server")
+
+
 def bearer(hub: StartedHub, token: str) -> httpx.Client:
     return httpx.Client(
         base_url=hub.plan.public_url,
@@ -153,6 +157,30 @@ def test_start_after_membership_ended_is_refused(hub: StartedHub, ada: Person) -
         remove_member(workspace, "secret", "kurt", person="ada")
 
     assert kurt.visit("/hub/spawn/kurt/secret").status_code == 404
+
+
+def test_running_server_ends_when_its_person_is_taken_out_or_may_only_read(
+    hub: StartedHub, ada: Person
+) -> None:
+    gone, reader = (hub.member(name, administrator=ada) for name in ("gerd", "rita"))
+    with hub.open() as workspace:
+        found_project(workspace, "revoked", owner="ada")
+        for name in ("gerd", "rita"):
+            add_member(workspace, "revoked", name, Role.EDITOR, person="ada")
+        gone.start_server("revoked")
+        reader.start_server("revoked")
+        ada.start_server("revoked")
+        pids = [server_pid(hub, name, "revoked") for name in ("gerd", "rita")]
+
+        remove_member(workspace, "revoked", "gerd", person="ada")
+        add_member(workspace, "revoked", "rita", Role.VIEWER, person="ada")
+
+    for person, pid in zip((gone, reader), pids, strict=True):
+        ended(person, "revoked")
+        assert not is_alive(pid)
+    assert ada.server("revoked") is not None
+    reader.start_server("revoked")
+    assert environment_of(server_pid(hub, "rita", "revoked"))["NB2PROD_ROLE"] == "viewer"
 
 
 def test_start_with_posted_options_does_not_look_at_them(hub: StartedHub, ada: Person) -> None:
