@@ -321,11 +321,11 @@ def find_nothing(page: Page, at: House) -> None:
         assert MARKER not in answer.text
     assert run.mlflow_run_id is not None
     assert otto.visit("/services/mlflow/").status_code == 200
-    for workspace in (PROJECT, "default", ""):
+    for workspace in (PROJECT, "default", "other"):
         seen = otto.client.get(
             "/services/mlflow/api/2.0/mlflow/runs/get",
             params={"run_id": run.mlflow_run_id},
-            headers={"X-MLFLOW-WORKSPACE": workspace} if workspace else {},
+            headers={"X-MLFLOW-WORKSPACE": workspace},
         )
         assert seen.status_code in {403, 404}, (workspace, seen.status_code, seen.text)
         assert "val_mape" not in seen.text

@@ -30,7 +30,8 @@
     '[data-component-id="mlflow.home.workspaces.edit_workspace"]',
   ];
   const style = document.createElement("style");
-  style.textContent = `${closed.join(", ")} { display: none !important; }`;
+  // MLflow's own rules are `!important` too; the `:not` weighs more than their classes.
+  style.textContent = `:is(${closed.join(", ")}):not(#nb2prod) { display: none !important; }`;
   document.head.append(style);
 
   const plainFetch = window.fetch;
