@@ -3,7 +3,8 @@
 A parameter is a name that the cell assigns at its top level to a literal. Its type is its
 annotation, else that of the literal; its help is the comment behind it. A number's comment may
 end with the range of its values, as in ``# weight of the penalty [0, 1]``; either end may be
-left out. What can't be a parameter is reported with the line and the reason, never passed over in silence.
+left out. What can't be a parameter is reported with the line and the reason, never passed over in
+silence.
 """
 
 from __future__ import annotations

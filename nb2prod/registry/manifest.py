@@ -151,9 +151,8 @@ def _parameter_table(parameter: Parameter) -> dict[str, Any]:
         table["is_optional"] = True
     if parameter.item_type is not None:
         table["item_type"] = parameter.item_type.value
-    for name, limit in (("minimum", parameter.minimum), ("maximum", parameter.maximum)):
-        if limit is not None:
-            table[name] = limit
+    limits = {"minimum": parameter.minimum, "maximum": parameter.maximum}
+    table |= {name: limit for name, limit in limits.items() if limit is not None}
     return table
 
 
