@@ -71,7 +71,7 @@ class ApprovalHandler(LocalBase):  # type: ignore[misc]  # it has no types
         if action == "approve":
             account.is_authorized = True
         elif action == "lock":
-            self._lock(account)
+            await self._lock(account)
         elif action == "discard" and not account.is_authorized and self._never_came(name):
             self.db.delete(account)
         else:
@@ -80,7 +80,7 @@ class ApprovalHandler(LocalBase):  # type: ignore[misc]  # it has no types
         self.log.info("Account changed, name=%s action=%s", name, action)
         self.redirect(url_path_join(self.hub.base_url, "authorize"))
 
-    def _lock(self, account: Any) -> None:
+    async def _lock(self, account: Any) -> None:
         if account.username == self.current_user.name:
             raise HTTPError(400, "You can't lock yourself out.")
         account.is_authorized = False
@@ -91,6 +91,9 @@ class ApprovalHandler(LocalBase):  # type: ignore[misc]  # it has no types
         user.orm_user.cookie_id = new_token()
         for token in list(user.orm_user.api_tokens):
             self.db.delete(token)
+        # A terminal that is open asks nobody again.
+        for name in [name for name, spawner in user.spawners.items() if spawner.ready]:
+            await self.stop_single_user(user, name)
 
     def _never_came(self, name: str) -> bool:
         return self.find_user(name) is None

@@ -18,6 +18,10 @@ STARTS_AT_ONCE = 20
 SERVER_START_S = 120
 POLL_INTERVAL_S = 10
 
+# A script in the server of one project can't look into a window with that of another; the image
+# has the same in its own settings.
+SERVER_HEADERS = {"headers": {"Cross-Origin-Opener-Policy": "noopener-allow-popups"}}
+
 PROJECTS_PATH = "/services/workspace/projects"
 SERVICES = ("workspace", "mlflow")
 
@@ -41,9 +45,12 @@ def configure(c: Any) -> Path | None:
 
 
 def _configure_hub(c: Any, plan: Plan) -> None:
+    from nb2prod_hub.page_guard import TORNADO_SETTINGS, guard_pages
     from nb2prod_hub.watched_proxy import WatchedProxy
 
+    guard_pages()
     hub = c.JupyterHub
+    hub.tornado_settings = TORNADO_SETTINGS
     hub.bind_url = f"http://{plan.bind_ip}:{plan.port}"
     hub.hub_bind_url = f"http://{plan.inner_ip}:{plan.hub_port}"
     hub.db_url = f"sqlite:///{plan.folder / 'jupyterhub.sqlite'}"
@@ -144,6 +151,7 @@ def process_server_arguments() -> tuple[str, ...]:
     settings = Path(__file__).with_name("lab_settings")
     return (
         f"--LabApp.app_settings_dir={settings}",
+        f"--ServerApp.tornado_settings={SERVER_HEADERS}",
         "--LabApp.extension_manager=readonly",
         "--LanguageServerManager.autodetect=False",
         # The workspace's account is root where its administrator is.

@@ -17,6 +17,7 @@ from nb2prod_hub.plan import Plan
 from nb2prod_hub.secret_files import Secret, read_secret
 
 GRACE_S = 5
+MLFLOW = "mlflow"
 
 
 def behind_login(
@@ -56,6 +57,9 @@ def behind_login(
         proxies=frozenset({"127.0.0.1", plan.inner_ip}),
     )
     hub = HubClient(access, knows_administrators=knows_administrators)
+    if service != MLFLOW:
+        # A run's token is for MLflow alone: a run can't promote, or ask for runs, as its person.
+        return HubLogin(app, settings, hub)
     return HubLogin(app, settings, hub, run_token_identity=_run_tokens(workspace))
 
 

@@ -277,9 +277,11 @@ class _Testimony:
                 return event
 
     def _reason(self, event: RunEnded) -> str:
+        # Halves of characters, which JSON can hold, no database can.
+        said = event.reason.encode("utf-8", "replace").decode()
         if event.status is RunStatus.KERNEL_DIED and self.verdict.remark:
-            return f"{event.reason} {self.verdict.remark}"
-        return event.reason
+            return f"{said} {self.verdict.remark}"
+        return said
 
     def _within(self, at: datetime) -> datetime:
         return min(max(at, self._from), self._until)
@@ -296,4 +298,5 @@ def _is_file(use: FileUse) -> bool:
 
 def _is_metric(name: str, value: float) -> bool:
     # As `nb2prod.execution.tracking` gives them; NaN is not below infinity.
-    return 0 < len(name) <= MAX_METRIC_NAME and abs(value) < float("inf")
+    is_text = not any("\ud800" <= character <= "\udfff" for character in name)
+    return is_text and 0 < len(name) <= MAX_METRIC_NAME and abs(value) < float("inf")

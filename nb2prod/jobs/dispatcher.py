@@ -14,6 +14,7 @@ import logging
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +29,14 @@ from nb2prod.execution.runs import start_run
 from nb2prod.execution.tracking_store import TrackingStore
 from nb2prod.jobs.ledger import Ledger
 from nb2prod.jobs.models import Executor, Job, Outcome, Standing
-from nb2prod.jobs.queue import OpenRun, open_runs, purpose_of, put_back, tokens_of_runs
+from nb2prod.jobs.queue import (
+    OpenRun,
+    chosen,
+    open_runs,
+    purpose_of,
+    put_back,
+    tokens_of_runs,
+)
 from nb2prod.knowledge.pages import catch_up
 from nb2prod.workspace.tokens import issue_token, revoke
 from nb2prod.workspace.workspace import Workspace
@@ -65,7 +73,7 @@ class Dispatcher:
         Runs of others are left alone.
     limit
         How many runs may go on at once; by default what the settings say, else the number of
-        this machine's cores.
+        this machine's cores. See `chosen` for who comes first.
     mlflow_url
         MLflow's server, where the MLflow runs of lost runs are ended; `None` where there is none.
     """
@@ -123,27 +131,41 @@ class Dispatcher:
         for executor in self._executors.values():
             for run_id in executor.known():
                 if run_id not in open_ids:
-                    log.warning("Removing what is left of an ended run, run=%s", run_id)
-                    executor.collect(run_id)
+                    self._remove_rest(executor, run_id)
         for purpose in tokens_of_runs(self._workspace) - set(map(purpose_of, open_ids)):
             revoke(self._workspace, purpose=purpose)
-        catch_up(self._workspace)
+        self._make_pages()
 
     def look(self) -> None:
         """Look at all runs once: end those that have ended, and start as many as there is room."""
         has_ended = False
-        going = 0
+        going: Counter[str] = Counter()
         waiting = []
         for run in open_runs(self._workspace, tuple(self._executors)):
             if run.status is RunStatus.RUNNING:
                 has_ended |= self._guarded(run, self._watch)
-                going += 1
+                going[run.person] += 1
             elif not self._is_paused(run):
                 waiting.append(run)
-        for run in waiting[: max(0, self._limit - going)]:
+        for run in chosen(waiting, going, limit=self._limit):
             has_ended |= self._guarded(run, self._launch)
         if has_ended:
+            self._make_pages()
+
+    def _remove_rest(self, executor: Executor, run_id: str) -> None:
+        log.warning("Removing what is left of an ended run, run=%s", run_id)
+        try:
+            executor.collect(run_id)
+        except Exception:
+            # Nobody waits for it; the next start tries again.
+            log.exception("What is left of a run could not be removed, run=%s", run_id)
+
+    def _make_pages(self) -> None:
+        try:
             catch_up(self._workspace)
+        except Exception:
+            # The service makes pages as well; other runs must not wait for one.
+            log.exception("Pages could not be made")
 
     def _guarded(self, run: OpenRun, duty: Callable[[OpenRun], bool]) -> bool:
         """Do something for a run, so that its trouble is not the others'; tell if it has ended."""

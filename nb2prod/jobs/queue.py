@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select, update
@@ -55,6 +56,37 @@ def open_runs(workspace: Workspace, executors: Collection[str]) -> tuple[OpenRun
         )
         for row in rows
     )
+
+
+def chosen(
+    waiting: Sequence[OpenRun], going: Mapping[str, int], *, limit: int
+) -> tuple[OpenRun, ...]:
+    """Choose which of the waiting runs may start now.
+
+    Who has the fewest runs going comes first, then who asked first. Who has none going need not
+    wait for those who have many: for each such person there is room for one run beyond the limit,
+    up to twice the limit in all.
+
+    Parameters
+    ----------
+    waiting
+        Oldest first.
+    going
+        How many runs each person has going.
+    limit
+        How many runs may go on at once.
+    """
+    counts, found = Counter(going), list[OpenRun]()
+    left = list(waiting)
+    while left:
+        run = min(left, key=lambda candidate: counts[candidate.person])
+        room = limit if counts[run.person] else 2 * limit
+        if counts.total() >= room:
+            break
+        left.remove(run)
+        counts[run.person] += 1
+        found.append(run)
+    return tuple(found)
 
 
 def put_back(workspace: Workspace, run_id: str) -> None:

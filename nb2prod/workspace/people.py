@@ -13,8 +13,9 @@ PERSON_NAME_LENGTH = 255
 
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
 # What this module itself puts at the end of a name; a person may not take another's folder.
-_DIGEST = re.compile(r"-[0-9a-f]{8}\Z")
-_FIRST_CHARACTERS = 40
+_DIGEST_LENGTH = 20
+_DIGEST = re.compile(rf"-[0-9a-f]{{{_DIGEST_LENGTH}}}\Z")
+_FIRST_CHARACTERS = 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,12 +47,12 @@ def folder_name(person: str) -> str:
     >>> folder_name("ada")
     'ada'
     >>> folder_name("Ada Lovelace")
-    'ada-lovelace-76740216'
+    'ada-lovelace-76740216171591903cdb'
     """
     if _PLAIN.match(person) and ".." not in person and not _DIGEST.search(person):
         return person
     plain = re.sub(r"[^a-z0-9]+", "-", person.lower()).strip("-")[:_FIRST_CHARACTERS]
-    digest = hashlib.sha256(person.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    digest = hashlib.sha256(person.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST_LENGTH]
     return f"{plain}-{digest}" if plain else f"person-{digest}"
 
 

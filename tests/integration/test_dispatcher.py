@@ -480,6 +480,28 @@ def test_second_dispatcher_refuses_to_work(bench: JobBench, executor: ProcessExe
     first.run_forever(done)
 
 
+def test_leftover_that_can_not_be_removed_holds_up_no_run(bench: JobBench) -> None:
+    class Stuck(RecordingExecutor):
+        """Has something of a run that it can't remove."""
+
+        def known(self) -> tuple[str, ...]:
+            return ("gone",)
+
+        def collect(self, run_id: str) -> Outcome:
+            if run_id == "gone":
+                raise EngineRefused("It is busy.")
+            return super().collect(run_id)
+
+    run_id = bench.request(code("1"))
+    executor = Stuck()
+    dispatcher = Dispatcher(bench.workspace, [executor])
+
+    dispatcher.reconcile()
+    dispatcher.look()
+
+    assert executor.started == [run_id]
+
+
 def test_round_that_fails_does_not_end_the_dispatcher(
     bench: JobBench, caplog: pytest.LogCaptureFixture
 ) -> None:

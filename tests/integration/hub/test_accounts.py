@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 from nb2prod_hub.hub_configuration import FAILED_LOGINS
 
-from tests.helpers.hub import BROWSER, PASSWORD, Person, StartedHub
+from nb2prod.workspace.projects import found_project
+from tests.helpers.hub import BROWSER, PASSWORD, Person, StartedHub, eventually
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -153,3 +154,41 @@ def test_many_failed_attempts_lock_the_name_for_a_while(hub: StartedHub, ada: Pe
     assert answer.status_code == 403
     assert "Too many failed attempts" in answer.text
     assert is_signed_in(linus), "who is in stays in"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("mode", ["cors", "no-cors", "same-origin"])
+@pytest.mark.parametrize("path", ["/hub/token", "/hub/home", "/hub/nothing"])
+def test_script_of_the_same_origin_can_not_read_a_page_with_its_xsrf_token(
+    ada: Person, method: str, mode: str, path: str
+) -> None:
+    script = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": "empty"}
+
+    answer = ada.client.request(method, path, headers=script)
+
+    assert answer.status_code == 403
+    assert "xsrf" not in answer.text
+    assert "xsrf_token" in ada.visit("/hub/token").text
+
+
+def test_page_can_not_be_looked_into_by_who_opened_it_nor_its_token_read_as_a_cookie(
+    hub: StartedHub,
+) -> None:
+    answer = hub.person("eve").visit("/hub/login")
+
+    assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    cookies = answer.headers.get_list("set-cookie")
+    assert [cookie for cookie in cookies if cookie.startswith("_xsrf=") and "HttpOnly" in cookie]
+
+
+def test_locking_an_account_stops_the_persons_servers(hub: StartedHub, ada: Person) -> None:
+    with hub.open() as workspace:
+        found_project(workspace, "locked-out", owner="mallory")
+    mallory = hub.member("mallory", administrator=ada)
+    mallory.start_server("locked-out")
+
+    ada.approve("mallory", "lock")
+
+    eventually(
+        lambda: hub.server_pid("mallory", "locked-out") is None, what="the end of the server"
+    )

@@ -164,34 +164,40 @@ def test_login_token_that_was_revoked_is_worth_nothing_after_the_cache(running: 
 
 
 def test_login_tokens_say_who_asks(running: Services) -> None:
-    project = get_project(running.workspace, "seats", person="olga")
-    run_token = issue_token(
-        running.workspace,
-        person="edith",
-        project=project,
-        purpose="run:test",
-        ttl=timedelta(hours=1),
-    )
-
     answers = [
         me(running, token).json()
         for token in (
             running.token("olga"),
             running.token(ADMINISTRATOR),
             running.server_token("olga", "seats"),
-            run_token,
         )
     ]
-    revoke(running.workspace, purpose="run:test")
 
     facts = [(a["person"], a["is_administrator"], a["project"]) for a in answers]
     assert facts == [
         ("olga", False, None),
         (ADMINISTRATOR, True, None),
         ("olga", False, "seats"),
-        ("edith", False, "seats"),
     ]
-    assert me(running, run_token).status_code == 401
+
+
+def test_login_of_a_run_is_for_mlflow_alone(running: Services) -> None:
+    project = get_project(running.workspace, "seats", person="olga")
+    token = issue_token(
+        running.workspace,
+        person="edith",
+        project=project,
+        purpose="run:test",
+        ttl=timedelta(hours=1),
+    )
+    search = f"{running.mlflow}/api/2.0/mlflow/experiments/search?max_results=1"
+    headers = {"Authorization": f"Bearer {token}", "X-MLFLOW-WORKSPACE": "seats"}
+    try:
+        assert me(running, token).status_code == 401
+        assert httpx.get(search, headers=headers, trust_env=False).status_code == 200
+    finally:
+        revoke(running.workspace, purpose="run:test")
+    assert httpx.get(search, headers=headers, trust_env=False).status_code == 401
 
 
 @pytest.mark.parametrize(

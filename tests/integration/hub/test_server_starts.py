@@ -80,6 +80,15 @@ def test_server_opens_in_the_project_with_its_two_folders(hub: StartedHub, ada: 
     assert stat.S_IMODE(private.stat().st_mode) == 0o700
 
 
+def test_server_pages_can_not_be_looked_into_from_a_window_that_opened_them(ada: Person) -> None:
+    ada.start_server("demo")
+
+    page = ada.visit("/user/ada/demo/lab")
+
+    assert page.headers["Cross-Origin-Opener-Policy"] == "noopener-allow-popups"
+    assert "frame-ancestors" in page.headers["Content-Security-Policy"]
+
+
 def test_server_without_a_first_notebook_opens_the_projects_folder(
     vera: Person, hub: StartedHub, ada: Person
 ) -> None:
