@@ -22,6 +22,7 @@ from nb2prod.workspace.projects import (
     list_members,
     list_projects,
     remove_member,
+    update_project,
 )
 from nb2prod.workspace.workspace import Workspace
 
@@ -167,6 +168,42 @@ def remove(
         console.print(f"{escape(member)} is no member of [green]{name}[/] any more.")
     else:
         console.print(f"{escape(member)} was no member of [green]{name}[/].")
+
+
+@app.command("set")
+def set_(
+    project: ProjectOption = None,
+    title: Annotated[
+        str | None, typer.Option(help="For people; an empty one stands for the name.")
+    ] = None,
+    image: Annotated[
+        str | None,
+        typer.Option(
+            help="Container image of its servers and runs, from their next start on; an empty one"
+            " stands for the workspace's default."
+        ),
+    ] = None,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Change the title or the image of a project that you own.
+
+    Only on the workspace's own machine: who chooses a server's image chooses what runs in it.
+    """
+    if title is None and image is None:
+        raise InvalidInput("Say what to change: --title or --image.")
+    with opened() as workspace:
+        changed = update_project(
+            workspace,
+            _name(workspace, project),
+            person=workspace.settings.person,
+            title=title,
+            image=image,
+        )
+    if as_json:
+        print_json(changed)
+        return
+    shown = changed.image or "the workspace's default image"
+    console.print(f"[green]{changed.name}[/]: {escape(changed.title)}, {escape(shown)}")
 
 
 def _name(workspace: Workspace, project: str | None) -> str:

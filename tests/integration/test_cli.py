@@ -341,6 +341,18 @@ def test_project_members_are_listed_and_removed(tmp_path: Path) -> None:
     assert (last.returncode, "last owner" in last.stderr) == (4, True)
 
 
+def test_project_gets_another_title_and_image_and_the_default_back(tmp_path: Path) -> None:
+    answer_of("project", "create", "seats", "--in-workspace", "--title", "Seats")
+    setting = ("project", "set", "--project", "seats")
+
+    changed = answer_of(*setting, "--image", "team/seats:7")
+    assert (changed["title"], changed["image"]) == ("Seats", "team/seats:7")
+    changed = answer_of(*setting, "--image", "", "--title", "Seat demand")
+    assert (changed["title"], changed["image"]) == ("Seat demand", None)
+    nothing = nb2prod(*setting)
+    assert (nothing.returncode, "--title or --image" in nothing.stderr) == (2, True)
+
+
 def test_project_of_others_is_changed_as_administrator_only(tmp_path: Path) -> None:
     answer_of("project", "create", "seats", "--in-workspace", "--owner", "owen")
     adding = ("project", "add", "bob", "--role", "owner", "--project", "seats")
