@@ -19,10 +19,12 @@ fail() {
 }
 
 debootstrap --variant=minbase bookworm "$folder" >"$log" 2>&1 || fail "Debian could not be fetched"
-cat >"$folder/etc/apt/sources.list" <<'SOURCES'
-deb http://deb.debian.org/debian bookworm main
-deb http://deb.debian.org/debian bookworm-updates main
-deb http://deb.debian.org/debian-security bookworm-security main
+# debootstrap names the archive it took; updates and security lie beside it.
+archive=$(awk '$1 == "deb" { print $2; exit }' "$folder/etc/apt/sources.list")
+cat >"$folder/etc/apt/sources.list" <<SOURCES
+deb $archive bookworm main
+deb $archive bookworm-updates main
+deb ${archive%/debian*}/debian-security bookworm-security main
 SOURCES
 # What Debian's own image of this name leaves out, too.
 cat >"$folder/etc/dpkg/dpkg.cfg.d/slim" <<'SLIM'
