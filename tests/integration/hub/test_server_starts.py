@@ -80,10 +80,14 @@ def test_server_opens_in_the_project_with_its_two_folders(hub: StartedHub, ada: 
     assert stat.S_IMODE(private.stat().st_mode) == 0o700
 
 
-def test_server_pages_can_not_be_looked_into_from_a_window_that_opened_them(ada: Person) -> None:
-    ada.start_server("demo")
+def test_server_pages_can_not_be_looked_into_from_a_window_that_opened_them(
+    hub: StartedHub, ada: Person
+) -> None:
+    with hub.open() as workspace:
+        found_project(workspace, "windows", owner="ada")
+    ada.start_server("windows")
 
-    page = ada.visit("/user/ada/demo/lab")
+    page = ada.visit("/user/ada/windows/lab")
 
     assert page.headers["Cross-Origin-Opener-Policy"] == "noopener-allow-popups"
     assert "frame-ancestors" in page.headers["Content-Security-Policy"]
