@@ -11,6 +11,10 @@
     │   ├── ParameterInvalid
     │   ├── MagicRefused
     │   ├── NotAVersion
+    │   ├── ResourcesUnknown
+    │   ├── SweepInvalid
+    │   ├── ScheduleInvalid
+    │   ├── SecretInvalid
     │   └── SettingInvalid
     ├── NotFound                 absent, or not for this person: the same answer
     │   ├── RepositoryNotFound
@@ -18,6 +22,10 @@
     │   ├── PipelineNotFound
     │   ├── VersionNotFound
     │   ├── RunNotFound
+    │   ├── SweepNotFound
+    │   ├── ScheduleNotFound
+    │   ├── SecretNotFound
+    │   ├── TokenNotFound
     │   ├── PageNotFound
     │   └── BlobNotFound
     ├── Conflict                 possible in itself, but not in this state
@@ -123,6 +131,30 @@ class NotAVersion(InvalidInput):
     code = "not_a_version"
 
 
+class ResourcesUnknown(InvalidInput):
+    """A run would need a resource class that the workspace does not have."""
+
+    code = "resources_unknown"
+
+
+class SweepInvalid(InvalidInput):
+    """What a sweep is to go through can't be understood, or is too much."""
+
+    code = "sweep_invalid"
+
+
+class ScheduleInvalid(InvalidInput):
+    """A schedule's times, time zone or inputs can't be used."""
+
+    code = "schedule_invalid"
+
+
+class SecretInvalid(InvalidInput):
+    """A secret's name or value breaks the rule for them."""
+
+    code = "secret_invalid"
+
+
 class SettingInvalid(InvalidInput):
     """An environment variable has a value that can't be used."""
 
@@ -163,6 +195,30 @@ class RunNotFound(NotFound):
     """No such run."""
 
     code = "run_not_found"
+
+
+class SweepNotFound(NotFound):
+    """There is no such sweep that the person may see."""
+
+    code = "sweep_not_found"
+
+
+class ScheduleNotFound(NotFound):
+    """There is no such schedule that the person may see."""
+
+    code = "schedule_not_found"
+
+
+class SecretNotFound(NotFound):
+    """The project has no secret of that name."""
+
+    code = "secret_not_found"
+
+
+class TokenNotFound(NotFound):
+    """There is no such token of this person's."""
+
+    code = "token_not_found"
 
 
 class PageNotFound(NotFound):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import getpass
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nb2prod import __version__
-from nb2prod.errors import SettingInvalid
+from nb2prod.errors import ResourcesUnknown, SettingInvalid
 
 DEFAULT_PORT = 8000
 DEFAULT_BIND_IP = "127.0.0.1"
@@ -22,6 +24,30 @@ DEFAULT_NETWORK_POOL = "10.83.0.0/16"
 SUBNET_PREFIX = 26
 # RFC 1918, and RFC 6598 (what carriers share).
 PRIVATE_RANGES = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+# The resource class of pipelines that name none.
+DEFAULT_RESOURCES = "standard"
+RESOURCE_CLASS_NAME = re.compile(r"[a-z][a-z0-9-]{0,29}\Z")
+# More than any machine has, and less than any engine refuses as a number.
+_CLASS_LIMITS = {"memory_mb": 100_000_000, "cpu_cores": 10_000, "pids": 4_000_000, "slots": 9999}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResourceClass:
+    """A kind of place for runs: what one may use, and how many may go on at once.
+
+    Parameters
+    ----------
+    name
+        1 to 30 of a–z, 0–9 and ``-``; begins with a letter.
+    slots
+        How many runs may go on at once; `None` for the workspace's limit.
+    """
+
+    name: str
+    memory_mb: int = 4096
+    cpu_cores: float = 2.0
+    pids: int = 1024
+    slots: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +83,19 @@ class Settings:
         A Python file that JupyterHub loads after ours, for instance with another authenticator
         (``NB2PROD_HUB_CONFIG``; by default there is none).
     run_limit
-        How many runs the dispatcher lets go on at once (``NB2PROD_RUN_LIMIT``; by default the
-        number of this machine's cores).
+        How many runs of one resource class the dispatcher lets go on at once, where the class
+        says nothing else (``NB2PROD_RUN_LIMIT``; by default the number of this machine's cores).
+    person_run_limit, project_run_limit
+        How many runs of one person, or of one project, go on at once (``NB2PROD_RUN_LIMIT_PERSON``,
+        ``NB2PROD_RUN_LIMIT_PROJECT``; by default only the limit of the class counts).
+    resource_classes
+        Kinds of places for runs (``NB2PROD_RESOURCES``, as in ``standard:memory_mb=4096,cpu_cores=2
+        large:memory_mb=32000,cpu_cores=8,slots=1``; by default ``standard`` alone, with 4096 MB,
+        2 cores and 1024 processes and threads). ``standard`` is always there.
+    jobs_database_url
+        SQLAlchemy URL of the dispatcher's own database (``NB2PROD_JOBS_DATABASE_URL``; by default
+        SQLite in ``home``, or, where the workspace's database is PostgreSQL, that one, in a schema
+        of its own).
     network_pool
         Private addresses for the Docker networks of the workspace and its projects, 64 each, as
         CIDR (``NB2PROD_NETWORK_POOL``; by default 10.83.0.0/16, for 1024 networks). Networks
@@ -76,6 +113,10 @@ class Settings:
     image: str = DEFAULT_IMAGE
     hub_config: Path | None = None
     run_limit: int | None = None
+    person_run_limit: int | None = None
+    project_run_limit: int | None = None
+    resource_classes: tuple[ResourceClass, ...] = (ResourceClass(name=DEFAULT_RESOURCES),)
+    jobs_database_url: str | None = None
     network_pool: str = DEFAULT_NETWORK_POOL
 
     @classmethod
@@ -99,7 +140,8 @@ class Settings:
         ------
         SettingInvalid
             The port is no number from 0 to 65535, the address is none, there is no such mode,
-            the limit is no number from 1 to 9999, or the pool is none of private addresses.
+            a limit is no number from 1 to 9999, the resource classes can't be understood, or the
+            pool is none of private addresses.
         """
         given = {name: value for name, value in (options or {}).items() if value is not None}
         env = {**(os.environ if environment is None else environment), **given}
@@ -116,8 +158,30 @@ class Settings:
             mode=_read_mode(env.get("NB2PROD_MODE") or None),
             image=env.get("NB2PROD_IMAGE") or DEFAULT_IMAGE,
             hub_config=_read_path(env.get("NB2PROD_HUB_CONFIG")),
-            run_limit=_read_limit(env.get("NB2PROD_RUN_LIMIT") or None),
+            run_limit=_read_limit("NB2PROD_RUN_LIMIT", env),
+            person_run_limit=_read_limit("NB2PROD_RUN_LIMIT_PERSON", env),
+            project_run_limit=_read_limit("NB2PROD_RUN_LIMIT_PROJECT", env),
+            resource_classes=_read_classes(env.get("NB2PROD_RESOURCES") or ""),
+            jobs_database_url=env.get("NB2PROD_JOBS_DATABASE_URL") or None,
             network_pool=_read_pool(env.get("NB2PROD_NETWORK_POOL") or DEFAULT_NETWORK_POOL),
+        )
+
+    def resource_class(self, name: str) -> ResourceClass:
+        """Return a resource class by name.
+
+        Raises
+        ------
+        ResourcesUnknown
+            This workspace has none of that name.
+        """
+        for item in self.resource_classes:
+            if item.name == name:
+                return item
+        known = ", ".join(item.name for item in self.resource_classes)
+        raise ResourcesUnknown(
+            f"This workspace has no resource class {name!r}; it has {known}. Choose one of them, or"
+            " let its administrator add one (NB2PROD_RESOURCES).",
+            resources=name,
         )
 
     @property
@@ -157,12 +221,48 @@ def _read_port(text: str) -> int:
     return int(text)
 
 
-def _read_limit(text: str | None) -> int | None:
-    if text is None:
+def _read_limit(name: str, env: Mapping[str, str]) -> int | None:
+    text = env.get(name)
+    if not text:
         return None
     if not (text.isascii() and text.isdecimal()) or not 0 < int(text) < 10_000:
-        raise SettingInvalid(f"NB2PROD_RUN_LIMIT is {text!r}; it must be a number from 1 to 9999.")
+        raise SettingInvalid(f"{name} is {text!r}; it must be a number from 1 to 9999.")
     return int(text)
+
+
+def _read_classes(text: str) -> tuple[ResourceClass, ...]:
+    classes = {DEFAULT_RESOURCES: ResourceClass(name=DEFAULT_RESOURCES)}
+    given = [_read_class(words) for words in text.split()]
+    names = [item.name for item in given]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise SettingInvalid(f"NB2PROD_RESOURCES says twice what {twice!r} is.")
+    return tuple((classes | {item.name: item for item in given}).values())
+
+
+def _read_class(words: str) -> ResourceClass:
+    name, _, said = words.partition(":")
+    if not RESOURCE_CLASS_NAME.match(name):
+        raise SettingInvalid(
+            f"NB2PROD_RESOURCES has a class {name!r}; a name is 1 to 30 of a–z, 0–9 and -, and"
+            " begins with a letter."
+        )
+    values: dict[str, Any] = {}
+    for pair in filter(None, said.split(",")):
+        key, _, number = pair.partition("=")
+        is_number = number.isascii() and number.replace(".", "", 1).isdecimal()
+        if key not in _CLASS_LIMITS or not is_number:
+            raise SettingInvalid(
+                f"NB2PROD_RESOURCES says {pair!r} of {name}; write memory_mb=, cpu_cores=, pids= or"
+                " slots=, each with a number."
+            )
+        values[key] = float(number) if key == "cpu_cores" else int(float(number))
+        if not 0 < values[key] <= _CLASS_LIMITS[key]:
+            raise SettingInvalid(
+                f"NB2PROD_RESOURCES says {pair!r} of {name}; the number must be above 0 and at most"
+                f" {_CLASS_LIMITS[key]}."
+            )
+    return ResourceClass(name=name, **values)
 
 
 def _read_address(text: str) -> str:

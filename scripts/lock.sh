@@ -7,9 +7,12 @@ uv=$(command -v uv || echo .uv/bin/uv)
 options=(--quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url
   --no-header --no-annotate)
 
+# `add` keeps every version that is locked already, and resolves only what is new in pyproject.toml.
+upgrade=(--upgrade)
+[ "${1:-}" = add ] && upgrade=()
 if [ "${1:-}" != images ]; then
-  $uv pip compile "${options[@]}" --upgrade --all-extras pyproject.toml --output-file requirements/lock.txt
-  echo uv | $uv pip compile "${options[@]}" --upgrade - --output-file requirements/uv.txt
+  $uv pip compile "${options[@]}" "${upgrade[@]}" --all-extras pyproject.toml --output-file requirements/lock.txt
+  echo uv | $uv pip compile "${options[@]}" "${upgrade[@]}" - --output-file requirements/uv.txt
 fi
 
 for_images=("${options[@]}" --constraint requirements/lock.txt)

@@ -11,7 +11,7 @@ from nb2prod.cli.errors import exit_status
 from nb2prod.cli.example import install_example_files, promote_example
 from nb2prod.cli.output import console, duration, error_console, styled_status
 from nb2prod.errors import Nb2prodError, ProjectNotFound, RunUnsuccessful
-from nb2prod.execution.models import RunRecord, RunStatus
+from nb2prod.execution.models import RunRecord, RunRequest, RunStatus
 from nb2prod.execution.runs import get_run, list_runs, request_run
 from nb2prod.registry.environments import environment_of_image
 from nb2prod.registry.lock import ObservedEnvironment, observe_environment
@@ -91,9 +91,7 @@ def _run_once(workspace: Workspace, plan: Plan, project: Project, version: Versi
         project,
         version,
         {},
-        requested_by=plan.administrator,
-        requested_via="cli",
-        executor=plan.mode.value,
+        request=RunRequest(by=plan.administrator, via="cli", executor=plan.mode.value),
     )
     console.print(f"Running {run.reference}")
     ended = _wait(workspace, plan, run)

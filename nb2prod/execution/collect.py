@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
@@ -13,7 +15,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from nb2prod.errors import RunNotFound
 from nb2prod.execution.artifacts import Allowance, distinct, keep_tracked
 from nb2prod.execution.evidence import Evidence, Verdict, read_evidence
-from nb2prod.execution.models import RunRecord, RunStatus
+from nb2prod.execution.models import Attempt, RunRecord, RunStatus
 from nb2prod.execution.record import EMPTY_NOTEBOOK, History, fold
 from nb2prod.execution.record_json import record_from_json, record_to_json
 from nb2prod.execution.recorder import RunFolder, now, read_events, run_folder
@@ -34,7 +36,20 @@ def collect(
     verdict: Verdict | None = None,
     store: TrackingStore | None = None,
 ) -> RunRecord:
-    """Bring a run's row to its end with all that its event log says.
+    """Bring a run's row to its end with all that its event log says: `judge`, then `settle`."""
+    record = settle(workspace, judge(workspace, run_id, verdict=verdict, store=store))
+    assert record is not None
+    return record
+
+
+def judge(
+    workspace: Workspace,
+    run_id: str,
+    *,
+    verdict: Verdict | None = None,
+    store: TrackingStore | None = None,
+) -> RunRecord:
+    """Return the record of a run by what its event log says; its row stays as it is.
 
     Idempotent: a run that has ended already is returned as it is. To be called by who holds
     the run's lock, or, for a run of an executor, by its dispatcher once nothing of it runs.
@@ -52,52 +67,115 @@ def collect(
     RunNotFound
         There is no such run.
     StorageFull, StorageUnusable
-        Something can't be stored; the row is as it was.
+        Something can't be stored.
     """
-    with workspace.database.read() as connection:
-        row = _row(connection, run_id)
+    row = _read_row(workspace, run_id)
     if row.record is not None:
         return record_from_json(row.record)
     folder = run_folder(workspace, run_id)
-    asked = read_request(folder) or bare_record(row, row.project_name)
+    asked = asked_record(workspace, row)
     if row.executor is None:
         evidence = _own_evidence(workspace, folder, asked)
     else:
         evidence = read_evidence(folder, asked, workspace.blobs, verdict or Verdict())
         evidence = _with_metrics(evidence, run_id, store)
-    record = _record(workspace, asked, row, evidence)
+    return _record(workspace, asked, row, evidence)
+
+
+def settle(
+    workspace: Workspace, record: RunRecord, *, only_from: Sequence[str] = OPEN
+) -> RunRecord | None:
+    """Write a run's end into its row; idempotent: the first end counts, and is returned.
+
+    Parameters
+    ----------
+    only_from
+        Statuses in which the row must be.
+
+    Returns
+    -------
+    RunRecord or None
+        `None` where the run has not ended and is in another status.
+
+    Raises
+    ------
+    StorageFull, StorageUnusable
+        It can't be written; the row is as it was.
+    """
     with workspace.database.write() as connection:
-        if not _finish(connection, record):
-            record = record_from_json(_row(connection, run_id).record)
+        row = _row(connection, record.id)
+        if not _finish(connection, record, only_from):
+            if row.record is None:
+                return None
+            record = record_from_json(row.record)
     if row.executor is None:
-        forget_token(workspace, run_id)
-    _remove_copies(folder)
+        forget_token(workspace, record.id)
+    _remove_copies(run_folder(workspace, record.id))
     return record
 
 
-def abandon(workspace: Workspace, run_id: str, *, status: RunStatus, reason: str) -> RunRecord:
-    """Bring a run's row to its end without a look at what it left; idempotent.
+def try_again(workspace: Workspace, record: RunRecord, *, not_before: datetime) -> bool:
+    """Queue a run anew that has failed; tell whether it is (it may have ended meanwhile).
+
+    Its request says from now on how the attempt ended. What it left is still in its folder.
+
+    Parameters
+    ----------
+    record
+        What `judge` says of the attempt that failed.
+    not_before
+        When the next one may start.
+    """
+    number = len(record.attempts) + 1
+    failed = Attempt(
+        number=number,
+        status=record.status,
+        reason=record.reason,
+        started_at=record.started_at,
+        ended_at=record.ended_at or now(),
+        log_sha256=record.sources["log"],
+    )
+    asked = asked_record(workspace, _read_row(workspace, record.id))
+    with workspace.database.write() as connection:
+        changed = connection.execute(
+            update(runs)
+            .where(
+                runs.c.id == record.id,
+                runs.c.status == RunStatus.RUNNING.value,
+                runs.c.attempt == number,
+                runs.c.cancel_requested_at.is_(None),
+            )
+            .values(
+                status=RunStatus.QUEUED.value,
+                started_at=None,
+                attempt=number + 1,
+                not_before=not_before,
+                request=record_to_json(replace(asked, attempts=(*asked.attempts, failed))),
+            )
+        )
+    return changed.rowcount > 0
+
+
+def abandon(
+    workspace: Workspace,
+    run_id: str,
+    *,
+    status: RunStatus,
+    reason: str,
+    only_from: Sequence[str] = OPEN,
+) -> RunRecord | None:
+    """Bring a run's row to its end without a look at what it left; see `settle`.
 
     For a run that never began, and for one whose leavings can't be read.
     """
-    with workspace.database.read() as connection:
-        row = _row(connection, run_id)
+    row = _read_row(workspace, run_id)
     if row.record is not None:
         return record_from_json(row.record)
-    folder = run_folder(workspace, run_id)
-    asked = read_request(folder) or bare_record(row, row.project_name)
+    asked = asked_record(workspace, row)
     record = replace(
-        asked,
-        status=status,
-        reason=reason,
-        started_at=row.started_at,
-        ended_at=now(),
+        asked, status=status, reason=reason, started_at=row.started_at, ended_at=now()
     )
-    with workspace.database.write() as connection:
-        if not _finish(connection, record):
-            record = record_from_json(_row(connection, run_id).record)
-    _remove_copies(folder)
-    return record
+    return settle(workspace, record, only_from=only_from)
 
 
 def read_history(folder: RunFolder) -> History:
@@ -117,8 +195,23 @@ def read_request(folder: RunFolder) -> RunRecord | None:
         return None
 
 
-def bare_record(row: Row[Any], project: str) -> RunRecord:
-    """Return what the row alone knows of a run."""
+def asked_record(workspace: Workspace, row: Row[Any]) -> RunRecord:
+    """Return the record of a run as it was asked for.
+
+    Parameters
+    ----------
+    row
+        Of ``runs``, with ``project_name``.
+    """
+    if row.request is not None:
+        # A project may have got another name since.
+        return replace(record_from_json(row.request), project=row.project_name)
+    # Asked for by a former release, which kept it in the run's folder.
+    found = read_request(run_folder(workspace, row.id))
+    return found or _bare_record(row, row.project_name)
+
+
+def _bare_record(row: Row[Any], project: str) -> RunRecord:
     return RunRecord(
         id=row.id,
         project=project,
@@ -139,6 +232,11 @@ def bare_record(row: Row[Any], project: str) -> RunRecord:
     )
 
 
+def _read_row(workspace: Workspace, run_id: str) -> Row[Any]:
+    with workspace.database.read() as connection:
+        return _row(connection, run_id)
+
+
 def _row(connection: Connection, run_id: str) -> Row[Any]:
     query = select(runs, projects.c.name.label("project_name")).join(projects)
     row = connection.execute(query.where(runs.c.id == run_id)).first()
@@ -147,10 +245,10 @@ def _row(connection: Connection, run_id: str) -> Row[Any]:
     return row
 
 
-def _finish(connection: Connection, record: RunRecord) -> bool:
+def _finish(connection: Connection, record: RunRecord, only_from: Sequence[str]) -> bool:
     changed = connection.execute(
         update(runs)
-        .where(runs.c.id == record.id, runs.c.status.in_(OPEN))
+        .where(runs.c.id == record.id, runs.c.status.in_(only_from))
         .values(
             status=record.status.value,
             reason=record.reason,

@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 
 from nb2prod.errors import NotAVersion, RunUnsuccessful
 from nb2prod.execution.execute import RunSession, execute
-from nb2prod.execution.models import CellStatus, RunRecord, RunStatus
+from nb2prod.execution.models import CellStatus, RunRecord, RunRequest, RunStatus
 from nb2prod.execution.papermill_io import Origin
 from nb2prod.execution.papermill_report import PapermillReport
 from nb2prod.execution.place import WorkspacePlace
@@ -131,8 +131,7 @@ def _session(nb: NotebookNode, options: dict[str, Any]) -> Iterator[RunSession]:
             version,
             values,
             project=project,
-            requested_by=settings.person,
-            requested_via="papermill",
+            request=RunRequest(by=settings.person, via="papermill"),
         )
         yield RunSession(
             place=WorkspacePlace(workspace, record),

@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from nb2prod.settings import DEFAULT_RESOURCES
+
 
 class RunStatus(StrEnum):
     """How a run stands; everything but `QUEUED` and `RUNNING` is final.
@@ -124,6 +126,80 @@ class Machine:
     host: str
 
 
+class Profile(StrEnum):
+    """Which of a version's values a run starts from: its defaults, or its small ones."""
+
+    FULL = "full"
+    SMOKE = "smoke"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CiContext:
+    """What CI said of itself when it asked for a run; texts as it gave them, empty if unsaid.
+
+    Parameters
+    ----------
+    commit
+        Of the team's own repository, not of the pipeline's.
+    branch
+        Or the name of the pull request.
+    url
+        Address of the CI job; ``https`` or ``http``.
+    """
+
+    commit: str = ""
+    branch: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunRequest:
+    """Who asks for a run, and how it is to go about it.
+
+    Parameters
+    ----------
+    by, via
+        As `RunRecord.requested_by` and ``requested_via``.
+    executor
+        Who is to bring it to its end (`nb2prod.jobs`); `None` for who asks.
+    timeout_s, cell_timeout_s
+        In place of what the version says; `None` leaves that.
+    sweep, sweep_position
+        Id of the sweep that it is one of, and its place there, from 1.
+    schedule, ci, profile
+        As in `RunRecord`.
+    """
+
+    by: str
+    via: str
+    executor: str | None = None
+    profile: Profile = Profile.FULL
+    timeout_s: float | None = None
+    cell_timeout_s: float | None = None
+    sweep: str | None = None
+    sweep_position: int | None = None
+    schedule: str | None = None
+    ci: CiContext | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """A failure of a run that was tried again.
+
+    Parameters
+    ----------
+    log_sha256
+        Of what it had printed.
+    """
+
+    number: int
+    status: RunStatus
+    reason: str
+    started_at: datetime | None
+    ended_at: datetime
+    log_sha256: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
     """Everything that is known of a run; immutable once it has ended.
@@ -139,7 +215,7 @@ class RunRecord:
     reason
         A sentence on how it came to its end; empty for a plain success.
     requested_via
-        ``cli``, ``papermill``, later also ``browser``, ``schedule``, ``ci``.
+        ``cli``, ``papermill``, ``browser``, ``api``, ``ci``, ``schedule``.
     sources
         sha256 of stored contents by name: ``script`` (the version's script), ``notebook``
         (the version as a notebook, without outputs), ``manifest``, ``lock``, ``executed``
@@ -153,6 +229,18 @@ class RunRecord:
     notes
         Sentences that a reader should know and that don't change the status: another
         environment than the lock's, code that is not as committed, a metric that is no number.
+    profile
+        Where the values come from that nobody gave.
+    resources
+        Name of the resource class, by which it is queued and limited.
+    timeout_s, cell_timeout_s
+        Seconds that all cells together, or one, may take; `None` is without end.
+    sweep, schedule
+        Id of what it is one of, or of what made it.
+    ci
+        `None` where it was not CI that asked.
+    attempts
+        Failures before this one that were tried again, oldest first.
     """
 
     id: str
@@ -180,6 +268,14 @@ class RunRecord:
     sources: dict[str, str] = field(default_factory=dict)
     mlflow_run_id: str | None = None
     notes: tuple[str, ...] = ()
+    profile: Profile = Profile.FULL
+    resources: str = DEFAULT_RESOURCES
+    timeout_s: float | None = None
+    cell_timeout_s: float | None = None
+    sweep: str | None = None
+    schedule: str | None = None
+    ci: CiContext | None = None
+    attempts: tuple[Attempt, ...] = ()
 
     @property
     def duration_s(self) -> float | None:

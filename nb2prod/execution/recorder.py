@@ -137,6 +137,15 @@ class RunFolder:
         """What the kernel's process itself says, outside of any cell."""
         return self.path / "kernel.log"
 
+    def set_aside(self, attempt: int) -> None:
+        """Move what an attempt left out of the way of the next one; idempotent."""
+        aside = self.path / "attempts" / str(attempt)
+        aside.mkdir(parents=True, exist_ok=True, mode=0o700)
+        kept = {self.request.name, self.version.name, "attempts"}
+        for entry in list(self.path.iterdir()):
+            if entry.name not in kept:
+                entry.rename(aside / entry.name)
+
     def try_lock(self) -> IO[bytes] | None:
         """Take the lock and return what holds it until closed; `None` if another has it."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)

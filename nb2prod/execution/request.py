@@ -10,7 +10,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from nb2prod.errors import NotAVersion, storage_error
-from nb2prod.execution.recorder import RunFolder, write_file
+from nb2prod.execution.models import RunRecord
+from nb2prod.execution.record_json import record_to_json
+from nb2prod.execution.recorder import RunFolder, write_file, write_json
 from nb2prod.registry.manifest import read_manifest, write_manifest
 from nb2prod.registry.models import EnvironmentLock, Version
 
@@ -68,18 +70,26 @@ def read_version(path: Path, *, repository: Path) -> Version:
     )
 
 
-def prepare_work(folder: RunFolder) -> RunFolder:
-    """Copy a run's request and version into the folder that its worker is given; idempotent.
+def prepare_folder(folder: RunFolder, asked: RunRecord, version: Version) -> RunFolder:
+    """Write down what a run consists of, and give its worker a copy; idempotent.
 
     The originals stay where the run can't reach them: what it consisted of is read from there.
+
+    Returns
+    -------
+    RunFolder
+        The one that the worker is given.
 
     Raises
     ------
     StorageFull, StorageUnusable
-        The copies can't be written.
+        The files can't be written.
     """
     work = folder.work
     try:
+        folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_json(folder.request, record_to_json(asked))
+        write_version(folder.version, version)
         work.path.mkdir(mode=0o700, exist_ok=True)
         shutil.copyfile(folder.request, work.request)
         shutil.copyfile(folder.version, work.version)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from nb2prod.errors import KernelUnavailable, RunUnsuccessful, StorageFull, StorageUnusable
 from nb2prod.errors import RunEnded as HasEnded
 from nb2prod.execution.events import RunEnded
-from nb2prod.execution.models import RunRecord, RunStatus
+from nb2prod.execution.models import RunRecord, RunRequest, RunStatus
 from nb2prod.execution.place import Place, WorkspacePlace
 from nb2prod.execution.recorder import Listener, Recorder, now, read_events, write_file
 from nb2prod.execution.runs import create_run
@@ -98,8 +98,7 @@ def run_version(
         version,
         checked,
         project=project,
-        requested_by=person,
-        requested_via=options.requested_via,
+        request=RunRequest(by=person, via=options.requested_via),
     )
     from nb2prod.execution.execute import RunSession
     from nb2prod.execution.runner import Limits

@@ -11,26 +11,25 @@ import base64
 import json
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, select, update
+from sqlalchemy import Row, Select, insert, select, update
 
 from nb2prod.errors import RunEnded, RunNotFound
-from nb2prod.execution.collect import OPEN, bare_record, collect, read_request
-from nb2prod.execution.models import RunRecord, RunStatus
+from nb2prod.execution.collect import OPEN, asked_record, collect
+from nb2prod.execution.models import Profile, RunRecord, RunRequest, RunStatus
 from nb2prod.execution.processes import end_processes_of, remove_socket_folders
 from nb2prod.execution.record_json import record_from_json, record_to_json
-from nb2prod.execution.recorder import now, run_folder, write_json
-from nb2prod.execution.request import prepare_work, write_version
+from nb2prod.execution.recorder import now, run_folder
 from nb2prod.notebook.parameters import read_values
 from nb2prod.notebook.reading import to_node
 from nb2prod.registry.manifest import write_manifest
 from nb2prod.registry.models import Version
 from nb2prod.registry.versions import version_notebook
-from nb2prod.store.schema import members, projects, runs
+from nb2prod.store.schema import members, projects, runs, sweeps
 from nb2prod.workspace.projects import Project
 from nb2prod.workspace.workspace import Workspace
 
@@ -49,9 +48,7 @@ def create_run(
     values: Mapping[str, object],
     *,
     project: Project,
-    requested_by: str,
-    requested_via: str,
-    executor: str | None = None,
+    request: RunRequest,
 ) -> RunRecord:
     """Ask for a run: its row is `queued`, and what it consists of is stored.
 
@@ -59,61 +56,42 @@ def create_run(
     ----------
     values
         All parameters, as `read_values` returns them.
-    requested_via
-        See `RunRecord`.
-    executor
-        Who is to bring it to its end (`nb2prod.jobs`); `None` for who calls this.
 
     Returns
     -------
     RunRecord
         As it was asked for.
     """
-    run_id = base64.b32encode(secrets.token_bytes(8)).decode().lower()[:12]
-    record = RunRecord(
-        id=run_id,
-        project=project.name,
-        pipeline=version.pipeline,
-        version=version.number,
-        commit=version.commit,
-        parameters=dict(values),
-        status=RunStatus.QUEUED,
-        reason="",
-        requested_by=requested_by,
-        requested_via=requested_via,
-        created_at=now(),
-        started_at=None,
-        ended_at=None,
-        kernel_name=version.manifest.kernel_name,
-        lock_sha256=version.lock.sha256,
-        lock_is_observed=version.lock.is_observed,
-        sources=_store_sources(workspace, version),
-    )
-    folder = run_folder(workspace, run_id)
-    folder.path.mkdir(parents=True, mode=0o700)
-    stored = record_to_json(record)
-    write_json(folder.request, stored)
-    if executor is not None:
-        write_version(folder.version, version)
-        prepare_work(folder)
+    (record,) = create_runs(workspace, version, [(values, request)], project=project)
+    return record
+
+
+def create_runs(
+    workspace: Workspace,
+    version: Version,
+    asked: Sequence[tuple[Mapping[str, object], RunRequest]],
+    *,
+    project: Project,
+    sweep: Mapping[str, Any] | None = None,
+) -> tuple[RunRecord, ...]:
+    """Ask for several runs of a version at once: all of them, or none; see `create_run`.
+
+    Parameters
+    ----------
+    sweep
+        The row of the sweep that they are of, where it is to be made as well.
+    """
+    sources = _store_sources(workspace, version)
+    rows = [
+        _new_row(version, values, request, project=project, sources=sources)
+        for values, request in asked
+    ]
     with workspace.database.write() as connection:
-        connection.execute(
-            runs.insert().values(
-                id=run_id,
-                project_id=project.id,
-                pipeline=record.pipeline,
-                version=record.version,
-                commit=record.commit,
-                parameters=record.parameters,
-                status=record.status.value,
-                requested_by=requested_by,
-                requested_via=requested_via,
-                executor=executor,
-                created_at=record.created_at,
-            )
-        )
+        if sweep is not None:
+            connection.execute(insert(sweeps).values(**sweep))
+        connection.execute(insert(runs), rows)
     # As everybody else will read it: halves of characters in a parameter are not kept.
-    return record_from_json(stored)
+    return tuple(record_from_json(row["request"]) for row in rows)
 
 
 def request_run(
@@ -122,35 +100,108 @@ def request_run(
     version: Version,
     values: Mapping[str, object],
     *,
-    requested_by: str,
-    requested_via: str,
-    executor: str,
+    request: RunRequest,
 ) -> RunRecord:
     """Ask for a run that an executor is to bring to its end; returns at once.
 
     Parameters
     ----------
     values
-        Parameters by name; text is read by the parameter's type. Others have their defaults.
-    requested_via, executor
-        See `create_run`.
+        Parameters by name; text is read by the parameter's type. Others have their defaults, or,
+        in a smoke run, the version's small values.
 
     Raises
     ------
     ParameterUnknown, ParameterInvalid
         The values are not the version's; there is no run then.
+    ResourcesUnknown
+        The version names a resource class that this workspace does not have.
     StorageFull, StorageUnusable
         The request can't be written.
     """
+    workspace.settings.resource_class(version.manifest.run.resources)
     return create_run(
         workspace,
         version,
-        read_values(version.manifest.parameters, values),
+        full_values(version, values, request.profile),
         project=project,
-        requested_by=requested_by,
-        requested_via=requested_via,
-        executor=executor,
+        request=request,
     )
+
+
+def full_values(
+    version: Version, values: Mapping[str, object], profile: Profile
+) -> dict[str, object]:
+    """Return all parameters of a run: those that are given, and those of the profile.
+
+    Raises
+    ------
+    ParameterUnknown, ParameterInvalid
+        The values are not the version's.
+    """
+    small = version.manifest.run.smoke if profile is Profile.SMOKE else {}
+    return read_values(version.manifest.parameters, {**small, **values})
+
+
+def new_id() -> str:
+    """Return a new id for a run, a sweep or a schedule: 12 characters of a–z and 2–7."""
+    return base64.b32encode(secrets.token_bytes(8)).decode().lower()[:12]
+
+
+def _new_row(
+    version: Version,
+    values: Mapping[str, object],
+    request: RunRequest,
+    *,
+    project: Project,
+    sources: Mapping[str, str],
+) -> dict[str, Any]:
+    settings = version.manifest.run
+    record = RunRecord(
+        id=new_id(),
+        project=project.name,
+        pipeline=version.pipeline,
+        version=version.number,
+        commit=version.commit,
+        parameters=dict(values),
+        status=RunStatus.QUEUED,
+        reason="",
+        requested_by=request.by,
+        requested_via=request.via,
+        created_at=now(),
+        started_at=None,
+        ended_at=None,
+        kernel_name=version.manifest.kernel_name,
+        lock_sha256=version.lock.sha256,
+        lock_is_observed=version.lock.is_observed,
+        sources=dict(sources),
+        profile=request.profile,
+        resources=settings.resources,
+        timeout_s=request.timeout_s or settings.timeout_s,
+        cell_timeout_s=request.cell_timeout_s or settings.cell_timeout_s,
+        sweep=request.sweep,
+        schedule=request.schedule,
+        ci=request.ci,
+    )
+    stored = record_to_json(record)
+    return {
+        "id": record.id,
+        "project_id": project.id,
+        "pipeline": record.pipeline,
+        "version": record.version,
+        "commit": record.commit,
+        "parameters": stored["parameters"],
+        "status": record.status.value,
+        "requested_by": record.requested_by,
+        "requested_via": record.requested_via,
+        "executor": request.executor,
+        "resources": record.resources,
+        "sweep_id": record.sweep,
+        "sweep_position": request.sweep_position,
+        "schedule_id": record.schedule,
+        "created_at": record.created_at,
+        "request": stored,
+    }
 
 
 def start_run(workspace: Workspace, run_id: str) -> None:
@@ -273,9 +324,8 @@ def _record(workspace: Workspace, row: Row[Any]) -> RunRecord:
     if row.record is not None:
         # A project may have got another name since.
         return replace(record_from_json(row.record), project=row.project_name)
-    asked = read_request(run_folder(workspace, row.id))
     return replace(
-        asked or bare_record(row, row.project_name),
+        asked_record(workspace, row),
         status=RunStatus(row.status),
         started_at=row.started_at,
     )

@@ -28,6 +28,7 @@ from nb2prod.execution.models import FileUse, RunRecord, RunStatus
 from nb2prod.execution.recorder import RunFolder
 from nb2prod.execution.request import read_version
 from nb2prod.execution.run import run_session
+from nb2prod.execution.runner import Limits
 from nb2prod.execution.tracking_store import TrackingStore
 from nb2prod.registry.models import Version
 from nb2prod.settings import WorkerSettings
@@ -109,6 +110,7 @@ def execute_folder(
         version=version,
         root=project_folder,
         record=request,
+        limits=Limits(cell_timeout_s=request.cell_timeout_s, timeout_s=request.timeout_s),
     )
     return run_session(session)
 

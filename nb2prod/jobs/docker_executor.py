@@ -10,7 +10,7 @@ from nb2prod.jobs.docker_client import Container, DockerEngine
 from nb2prod.jobs.ledger import KEPT_LOG_BYTES, Ledger
 from nb2prod.jobs.models import Job, Outcome, Standing
 from nb2prod.workspace.folders import hand_over
-from nb2prod.workspace.policy import Surroundings, run_container, run_container_name
+from nb2prod.workspace.policy import Surroundings, limits_of, run_container, run_container_name
 from nb2prod.workspace.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,8 @@ class DockerExecutor:
             job.project,
             run_id=job.run_id,
             run_folder=job.work,
-            access_token=job.issue_token(),
+            environment=job.environment(),
+            limits=limits_of(job.resources),
         )
         return self._engine.create(spec)
 

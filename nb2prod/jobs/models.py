@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import Protocol
 
 from nb2prod.execution.evidence import Verdict
 from nb2prod.execution.models import RunStatus
+from nb2prod.registry.models import Network
+from nb2prod.settings import ResourceClass
 from nb2prod.workspace.projects import Project
 
 # A shell, and Docker, tell of a process that a signal ended by 128 and the signal's number.
@@ -25,15 +27,22 @@ class Job:
     ----------
     work
         Folder that its worker is given: everything that it needs, and where it writes.
-    issue_token
-        Makes a token with which the run speaks for its person in its project; called where
-        the run is really started, and not where it is found started already.
+    resources
+        What it may use.
+    network
+        What it may reach.
+    environment
+        Gives the run's own environment variables: the token with which it speaks for its person
+        in its project, and the secrets that its pipeline names. Called where the run is really
+        started, and not where it is found started already.
     """
 
     run_id: str
     project: Project
     work: Path
-    issue_token: Callable[[], str]
+    resources: ResourceClass
+    network: Network
+    environment: Callable[[], Mapping[str, str]]
 
 
 class Standing(StrEnum):

@@ -21,7 +21,7 @@ from nb2prod.execution.processes import end_processes_of, processes_of, remove_s
 from nb2prod.execution.recorder import run_folder
 from nb2prod.jobs.ledger import Ledger, started_runs
 from nb2prod.jobs.models import Job, Outcome, Standing
-from nb2prod.workspace.policy import Surroundings, run_container
+from nb2prod.workspace.policy import Surroundings, limits_of, run_container
 from nb2prod.workspace.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -143,7 +143,8 @@ class ProcessExecutor:
             job.project,
             run_id=job.run_id,
             run_folder=job.work,
-            access_token=job.issue_token(),
+            environment=job.environment(),
+            limits=limits_of(job.resources),
         )
         return {**self._environment, **spec.environment}
 

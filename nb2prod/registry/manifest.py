@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import asdict
 from typing import Any
 
 import tomli_w
@@ -15,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nb2prod.errors import NotAVersion
 from nb2prod.notebook.parameters import Parameter, ParameterType
-from nb2prod.registry.models import Manifest
+from nb2prod.registry.models import Manifest, Network, Retry, RunSettings
+from nb2prod.settings import DEFAULT_RESOURCES
 
 MANIFEST_FILE = "pipeline.toml"
 LOCK_FILE = "requirements.lock"
@@ -44,6 +46,7 @@ def write_manifest(manifest: Manifest) -> str:
         if manifest.lower_is_better is not None:
             metrics["lower_is_better"] = manifest.lower_is_better
         tables["metrics"] = metrics
+    tables |= _run_tables(manifest.run)
     if manifest.parameters:
         tables["parameters"] = {item.name: _parameter_table(item) for item in manifest.parameters}
     return _HEADER + tomli_w.dumps(tables)
@@ -73,6 +76,16 @@ def read_manifest(text: str) -> Manifest:
         lock_is_observed=file.environment.is_observed,
         main_metric=file.metrics.main,
         lower_is_better=file.metrics.lower_is_better,
+        run=RunSettings(
+            resources=file.run.resources,
+            network=file.run.network,
+            timeout_s=file.run.timeout_s,
+            cell_timeout_s=file.run.cell_timeout_s,
+            retry=Retry(limit=file.retry.limit, on=file.retry.on, delay_s=file.retry.delay_s),
+            secrets=file.run.secrets,
+            inputs=file.run.inputs,
+            smoke={**file.smoke, **json.loads(file.smoke_json)},
+        ),
     )
 
 
@@ -100,6 +113,21 @@ class _Environment(_Strict):
 class _Metrics(_Strict):
     main: str | None = None
     lower_is_better: bool | None = None
+
+
+class _Run(_Strict):
+    resources: str = DEFAULT_RESOURCES
+    network: Network = Network.WORKSPACE
+    timeout_s: float | None = None
+    cell_timeout_s: float | None = None
+    secrets: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+
+
+class _Retry(_Strict):
+    limit: int
+    on: tuple[str, ...]
+    delay_s: float
 
 
 class _Parameter(_Strict):
@@ -133,7 +161,39 @@ class _File(_Strict):
     source: _Source
     environment: _Environment
     metrics: _Metrics = Field(default_factory=_Metrics)
+    run: _Run = Field(default_factory=_Run)
+    retry: _Retry = Field(default_factory=lambda: _Retry(**asdict(Retry())))
+    smoke: dict[str, Any] = Field(default_factory=dict)
+    smoke_json: str = "{}"
     parameters: dict[str, _Parameter] = Field(default_factory=dict)
+
+
+def _run_tables(settings: RunSettings) -> dict[str, Any]:
+    """Return what differs from the usual: an old manifest stays as it is."""
+    usual = RunSettings()
+    names = ("resources", "network", "timeout_s", "cell_timeout_s", "secrets", "inputs")
+    run = {
+        name: value
+        for name in names
+        if (value := getattr(settings, name)) != getattr(usual, name) and value is not None
+    }
+    tables: dict[str, Any] = {}
+    smoke_json = {name: value for name, value in settings.smoke.items() if _is_no_toml(value)}
+    if smoke_json:
+        # A plain value before all tables.
+        tables["smoke_json"] = json.dumps(smoke_json)
+    if run:
+        tables["run"] = run
+    if settings.retry != usual.retry:
+        tables["retry"] = asdict(settings.retry)
+    smoke = {name: value for name, value in settings.smoke.items() if name not in smoke_json}
+    if smoke:
+        tables["smoke"] = smoke
+    return tables
+
+
+def _is_no_toml(value: object) -> bool:
+    return value is None or _has_null(value)
 
 
 def _parameter_table(parameter: Parameter) -> dict[str, Any]:

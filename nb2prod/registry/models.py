@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from nb2prod.errors import NameInvalid, ReferenceInvalid
 from nb2prod.notebook.parameters import Parameter
+from nb2prod.settings import DEFAULT_RESOURCES
 
 PIPELINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}\Z")
 _REFERENCE = re.compile(r"(?P<pipeline>[^@/\s]+)(@v(?P<number>[1-9][0-9]*))?\Z")
@@ -83,6 +87,64 @@ class EnvironmentLock:
         return hashlib.sha256(f"python=={self.python}\n{self.text}".encode()).hexdigest()
 
 
+class Network(StrEnum):
+    """What a run in a container may reach."""
+
+    WORKSPACE = "workspace"
+    INTERNET = "internet"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retry:
+    """Which failures of a run are tried again.
+
+    Parameters
+    ----------
+    limit
+        How often, at most; 0 is never.
+    on
+        Names: ``lost`` (the worker vanished without a word), ``kernel_died``, ``timed_out``,
+        ``kernel_unavailable`` (no kernel answered), or the class of an exception that a cell
+        raised, such as ``ConnectionError``.
+    delay_s
+        Seconds until the first new attempt; each further one waits twice as long.
+    """
+
+    limit: int = 0
+    on: tuple[str, ...] = ()
+    delay_s: float = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """How runs of a version go; promotion takes it from the notebook's metadata.
+
+    Parameters
+    ----------
+    resources
+        Name of a resource class.
+    network
+        The service and MLflow only, or the internet as well.
+    timeout_s, cell_timeout_s
+        Seconds that all cells together, or one, may take; `None` is without end.
+    secrets
+        Names of the project's secrets that runs are given as environment variables.
+    inputs
+        Files and folders under the project's that the pipeline reads; a schedule may watch them.
+    smoke
+        Values for parameters in a smoke run: small, and with sample data.
+    """
+
+    resources: str = DEFAULT_RESOURCES
+    network: Network = Network.WORKSPACE
+    timeout_s: float | None = None
+    cell_timeout_s: float | None = None
+    retry: Retry = field(default_factory=Retry)
+    secrets: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    smoke: Mapping[str, Any] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
     """``pipeline.toml``: all of a version that is not code.
@@ -98,6 +160,8 @@ class Manifest:
         Metric that stands on the card in the gallery; `None` where the notebook names none.
     lower_is_better
         For the main metric; `None` where nobody said.
+    run
+        How its runs go.
     """
 
     title: str
@@ -111,6 +175,7 @@ class Manifest:
     lock_is_observed: bool
     main_metric: str | None = None
     lower_is_better: bool | None = None
+    run: RunSettings = field(default_factory=RunSettings)
 
 
 @dataclass(frozen=True, kw_only=True)

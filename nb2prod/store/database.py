@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 # The newest revision in migrations/versions. Compared at each start, so that Alembic (0.2 s to
 # import) is loaded only when a database is new or old; a test keeps it true.
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 
 BUSY_TIMEOUT_MS = 30_000
 

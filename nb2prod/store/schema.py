@@ -19,6 +19,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -85,6 +86,65 @@ members = Table(
     Index(None, "person"),
 )
 
+# A group of runs of one version over values of its parameters.
+sweeps = Table(
+    "sweeps",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("project_id", Integer, ForeignKey("projects.id"), nullable=False),
+    Column("pipeline", String(60), nullable=False),
+    Column("version", Integer, nullable=False),
+    # What was asked for (jobs.sweep_values), by parameter; the names of those that vary.
+    Column("axes", JSON, nullable=False),
+    Column("requested_by", String(255), nullable=False),
+    Column("requested_via", String(20), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("cancelled_at", UtcDateTime),
+    Index(None, "project_id", "created_at"),
+)
+
+# What makes runs by time, by changed data, or by both.
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("project_id", Integer, ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("pipeline", String(60), nullable=False),
+    # Null for the newest at each time.
+    Column("version", Integer),
+    Column("parameters", JSON, nullable=False),
+    # Five fields as in crontab(5), and an IANA time zone; null where only data decides.
+    Column("cron", Text),
+    Column("time_zone", String(64), nullable=False),
+    # Paths under the project's folder whose change makes a run; empty where only time decides.
+    Column("inputs", JSON, nullable=False),
+    # The sha256 of each of them when it was last looked at.
+    Column("input_hashes", JSON, nullable=False),
+    # What is done about times that passed while nothing worked: skip, once, all.
+    Column("missed", String(10), nullable=False),
+    Column("is_paused", Boolean, nullable=False),
+    Column("created_by", String(255), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("next_at", UtcDateTime),
+    Column("last_at", UtcDateTime),
+    # Why the last time made no run; null where it did.
+    Column("last_error", Text),
+    CheckConstraint("missed IN ('skip', 'once', 'all')", name="missed"),
+    Index(None, "project_id"),
+    Index(None, "next_at"),
+)
+
+# Names and encrypted values; only a run that names one is given it.
+project_secrets = Table(
+    "project_secrets",
+    metadata,
+    Column("project_id", Integer, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("ciphertext", LargeBinary, nullable=False),
+    Column("set_by", String(255), nullable=False),
+    Column("set_at", UtcDateTime, nullable=False),
+)
+
 runs = Table(
     "runs",
     metadata,
@@ -101,13 +161,30 @@ runs = Table(
     Column("requested_via", String(20), nullable=False),
     # Who brings it to its end: an executor of the dispatcher's; null for who asked for it.
     Column("executor", String(20)),
+    # The dispatcher's queue that it waits in (settings.ResourceClass).
+    Column("resources", String(30), nullable=False, server_default="standard"),
+    # What it is one of, and what made it; the latter may be gone. No foreign keys: SQLite could
+    # add them to a table that is there only by a copy, whose old one takes pages with it.
+    Column("sweep_id", String(12)),
+    Column("sweep_position", Integer),
+    Column("schedule_id", String(12)),
+    # One more than the failures that were tried again.
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    # Until then it is not tried again; null where it need not wait.
+    Column("not_before", UtcDateTime),
+    Column("cancel_requested_at", UtcDateTime),
+    Column("cancel_requested_by", String(255)),
     Column("created_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
-    # The whole record (execution.models.RunRecord) as JSON; written once, when the run ends.
+    # The record as it was asked for (execution.models.RunRecord), as JSON.
+    Column("request", JSON),
+    # The whole record as JSON; written once, when the run ends.
     Column("record", JSON),
     Index(None, "project_id", "pipeline", "version"),
     Index(None, "created_at"),
+    Index(None, "status"),
+    Index(None, "sweep_id", "sweep_position"),
     CheckConstraint(
         "status IN ('queued', 'running', 'succeeded', 'failed', 'timed_out', 'cancelled',"
         " 'kernel_died', 'lost')",
@@ -159,7 +236,7 @@ sign_in_tokens = Table(
     Column("used_at", UtcDateTime),
 )
 
-# Tokens of programs that act for a person in one project: a run that talks to MLflow.
+# Tokens of programs that act for a person in one project: a run that talks to MLflow, CI.
 access_tokens = Table(
     "access_tokens",
     metadata,
@@ -167,6 +244,10 @@ access_tokens = Table(
     Column("person", String(255), nullable=False),
     Column("project_id", Integer, ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
     Column("purpose", String(60), nullable=False),
+    # What its person calls it; null for those that the workspace makes itself.
+    Column("title", Text),
+    Column("created_at", UtcDateTime),
+    Column("used_at", UtcDateTime),
     Column("expires_at", UtcDateTime, nullable=False),
 )
 

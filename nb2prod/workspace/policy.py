@@ -7,10 +7,10 @@ description; what they may not do is add to it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from nb2prod.settings import DEFAULT_NETWORK_POOL
+from nb2prod.settings import DEFAULT_NETWORK_POOL, ResourceClass
 from nb2prod.workspace.models import Project, Role
 from nb2prod.workspace.people import folder_name
 
@@ -93,7 +93,7 @@ class Surroundings:
     service_url, mlflow_url
         Where containers reach the workspace service and MLflow, prefix included.
     limits
-        Of a server, and of a run.
+        Of a server.
     network_pool
         Where projects' networks have their addresses from, such as ``10.83.0.0/16``.
     """
@@ -105,6 +105,13 @@ class Surroundings:
     mlflow_url: str
     limits: Limits = field(default_factory=Limits)
     network_pool: str = DEFAULT_NETWORK_POOL
+
+
+def limits_of(resources: ResourceClass) -> Limits:
+    """Return what a run of a resource class may use."""
+    return Limits(
+        memory_mb=resources.memory_mb, cpu_cores=resources.cpu_cores, pids=resources.pids
+    )
 
 
 def project_gid(project: Project) -> int:
@@ -162,24 +169,29 @@ def run_container(
     *,
     run_id: str,
     run_folder: Path,
-    access_token: str,
+    environment: Mapping[str, str],
+    limits: Limits,
 ) -> ContainerSpec:
-    """Describe a run's container; ``access_token`` lets it speak to MLflow for its project."""
-    return _container(
+    """Describe a run's container.
+
+    Parameters
+    ----------
+    environment
+        The run's own variables: what lets it speak to MLflow for its project, its secrets.
+    """
+    spec = _container(
         surroundings,
         project,
         name=f"run-{run_id}",
         command=WORKER_COMMAND,
-        environment={
-            "MLFLOW_TRACKING_TOKEN": access_token,
-            "NB2PROD_RUN_ID": run_id,
-        },
+        environment={**environment, "NB2PROD_RUN_ID": run_id},
         mounts=(
             Mount(source=project.root, target=PROJECT_FOLDER),
             Mount(source=run_folder, target=RUN_FOLDER),
         ),
         labels={"nb2prod.kind": "run", "nb2prod.run": run_id},
     )
+    return replace(spec, limits=limits)
 
 
 def _container(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nb2prod.execution.events import CellStarted, Event
-from nb2prod.execution.models import RunRecord, RunStatus
+from nb2prod.execution.models import RunRecord, RunRequest, RunStatus
 from nb2prod.execution.recorder import RunFolder, read_events, run_folder
 from nb2prod.execution.runs import get_run, request_run
 from nb2prod.jobs.dispatcher import Dispatcher
@@ -64,9 +64,7 @@ class JobBench:
             self.project,
             version,
             values or {},
-            requested_by="ada",
-            requested_via="browser",
-            executor=self.executor,
+            request=RunRequest(by="ada", via="browser", executor=self.executor),
         )
         return record.id
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from nb2prod.execution.models import RunRecord
+from nb2prod.execution.models import RunRecord, RunRequest
 from nb2prod.execution.runs import request_run
 from nb2prod.notebook.reading import parse_notebook
 from nb2prod.registry.lock import ObservedEnvironment
@@ -90,9 +90,7 @@ def share(workspace: Workspace, *, executor: str | None = "process") -> SharedPr
         project,
         version,
         {},
-        requested_by="edda",
-        requested_via="browser",
-        executor="process",
+        request=RunRequest(by="edda", via="browser", executor="process"),
     )
     servers = RememberedServers(
         {(name, PROJECT): ServerState.RUNNING for name in ("olga", "edda", "vera")}

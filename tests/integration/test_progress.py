@@ -20,7 +20,7 @@ from nb2prod.execution.events import (
     RunStarted,
     encode,
 )
-from nb2prod.execution.models import CellStatus, RunStatus
+from nb2prod.execution.models import CellStatus, RunRequest, RunStatus
 from nb2prod.execution.progress import Progress, read_progress
 from nb2prod.execution.recorder import RunFolder, now
 from nb2prod.execution.runs import create_run
@@ -213,8 +213,7 @@ def test_run_in_the_callers_process_has_its_log_in_its_own_folder(bench: JobBenc
         version,
         {},
         project=bench.project,
-        requested_by="ada",
-        requested_via="cli",
+        request=RunRequest(by="ada", via="cli"),
     )
     add(bench.folder(record.id), Noted(at=now(), text="here"))
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from nb2prod.errors import Conflict, RunNotFound
 from nb2prod.execution import progress, runs
-from nb2prod.execution.models import RunRecord, RunStatus
+from nb2prod.execution.models import RunRecord, RunRequest, RunStatus
 from nb2prod.registry import versions
 from nb2prod.registry.models import Reference, check_pipeline_name
 from nb2prod.server import api_models
@@ -69,9 +69,7 @@ def create_run(
         found,
         versions.load_version(found.repository, reference),
         asked.parameters,
-        requested_by=reader.person,
-        requested_via="browser",
-        executor=gallery.means.executor,
+        request=RunRequest(by=reader.person, via="browser", executor=gallery.means.executor),
     )
     return api_models.run_body(record)
 
