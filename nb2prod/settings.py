@@ -185,6 +185,15 @@ class Settings:
         )
 
     @property
+    def jobs_url(self) -> str:
+        """Address of the dispatcher's own database; see ``jobs_database_url``."""
+        if self.jobs_database_url is not None:
+            return self.jobs_database_url
+        if self.database_url.startswith("postgresql"):
+            return self.database_url
+        return f"sqlite:///{self.home / 'jobs.db'}"
+
+    @property
     def runs_folder(self) -> Path:
         """Folder of the event logs of runs."""
         return self.home / "runs"

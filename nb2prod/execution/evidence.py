@@ -69,11 +69,14 @@ class Verdict:
     ----------
     remark
         A sentence to be added to what the log says of a kernel that died; or nothing.
+    cancelled_by
+        Who asked for the run's end; the log knows only the signal.
     """
 
     status: RunStatus = RunStatus.LOST
     reason: str = "The run's worker ended without a word, and nobody knows why."
     remark: str = ""
+    cancelled_by: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,6 +282,8 @@ class _Testimony:
     def _reason(self, event: RunEnded) -> str:
         # Halves of characters, which JSON can hold, no database can.
         said = event.reason.encode("utf-8", "replace").decode()
+        if event.status is RunStatus.CANCELLED and self.verdict.cancelled_by:
+            return said.replace("by SIGTERM", f"by {self.verdict.cancelled_by}")
         if event.status is RunStatus.KERNEL_DIED and self.verdict.remark:
             return f"{said} {self.verdict.remark}"
         return said

@@ -1,10 +1,8 @@
-"""The dispatcher: takes queued runs, hands them to executors, and writes down their ends.
+"""The dispatcher: lets queued runs in, and has each brought to its end.
 
-A run's row is the truth. It is set to `running` before anything is started, and ended after
-everything is kept; between these two, whatever an executor has of a run is found again by the
-run's id. So the dispatcher may be killed at any moment: the next one goes on where it stopped.
-That nothing runs twice is the executors' and the worker's doing: each run has one container,
-and its worker begins it once.
+A run's row is the truth (`life`), DBOS only delivers (`delivery`). What this module does is to
+choose who comes next, and to tidy up at its start: rows, workflows, and what executors have
+are brought together again, whatever was killed before.
 """
 
 from __future__ import annotations
@@ -14,66 +12,51 @@ import logging
 import os
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+from typing import Self
 
-from nb2prod.errors import Conflict, EngineUnreachable, Nb2prodError, Unavailable, storage_error
-from nb2prod.execution.collect import abandon, collect
-from nb2prod.execution.models import RunRecord, RunStatus
-from nb2prod.execution.recorder import run_folder
-from nb2prod.execution.runs import start_run
-from nb2prod.execution.tracking_store import TrackingStore
-from nb2prod.jobs.ledger import Ledger
-from nb2prod.jobs.models import Executor, Job, Outcome, Standing
+from nb2prod.errors import Conflict, storage_error
+from nb2prod.jobs.delivery import Delivery
+from nb2prod.jobs.life import RunLife
+from nb2prod.jobs.models import Executor
 from nb2prod.jobs.queue import (
-    OpenRun,
+    Room,
+    Ticket,
     chosen,
-    open_runs,
+    open_ids,
     purpose_of,
-    put_back,
+    running,
     tokens_of_runs,
+    waiting,
 )
 from nb2prod.knowledge.pages import catch_up
-from nb2prod.workspace.tokens import issue_token, revoke
+from nb2prod.settings import Settings
+from nb2prod.workspace.tokens import revoke
 from nb2prod.workspace.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-POLL_INTERVAL_S = 0.5
-# A token is taken back when its run ends; this is for a workspace that never looks again.
-TOKEN_LIFE = timedelta(days=30)
-# For ending the MLflow run of a lost run.
-SHORT_TOKEN_LIFE = timedelta(minutes=15)
-# A run that gives trouble this often, one time after the other, is ended.
-MAX_FAILURES = 6
-MAX_PAUSE_S = 30.0
-
-# Those with which a worker that has seen its run's end leaves.
-_ORDERLY_EXITS = frozenset({0, 1})
-
-
-@dataclass(slots=True)
-class _Trouble:
-    failures: int = 0
-    until: float = 0.0
+POLL_INTERVAL_S = 0.2
+SCHEDULES_INTERVAL_S = 1.0
+TIDY_INTERVAL_S = 3600.0
 
 
 class Dispatcher:
     """Brings the queued runs of a workspace to their end.
 
-    There is one at a time for a workspace: a second one refuses to work.
+    There is one at a time for a workspace: a second one refuses to work. A context manager: it
+    works from its beginning to its end, and what runs then goes on. Only one can be open in a
+    process.
 
     Parameters
     ----------
     executors
-        Runs of others are left alone.
+        Runs of others are left alone. Schedules give their runs to the first one.
     limit
-        How many runs may go on at once; by default what the settings say, else the number of
-        this machine's cores. See `chosen` for who comes first.
+        How many runs of a resource class may go on at once, where the class says nothing else;
+        by default what the settings say. See `queue.chosen` for who comes first.
     mlflow_url
         MLflow's server, where the MLflow runs of lost runs are ended; `None` where there is none.
     """
@@ -88,14 +71,52 @@ class Dispatcher:
     ) -> None:
         self._workspace = workspace
         self._executors = {executor.name: executor for executor in executors}
-        self._limit = limit or workspace.settings.run_limit or os.cpu_count() or 1
-        self._mlflow_url = mlflow_url
-        self._troubles: dict[str, _Trouble] = {}
+        self._room = room_of(workspace.settings, limit=limit)
+        self._stop = threading.Event()
+        life = RunLife(
+            workspace=workspace,
+            executors=self._executors,
+            mlflow_url=mlflow_url,
+            stop=self._stop,
+        )
+        # Who has none going may go beyond the slots; see `chosen`.
+        queues = {name: 2 * slots for name, slots in self._room.slots.items()}
+        self._delivery = Delivery(workspace.settings.jobs_url, life, queues)
+        self._open = ExitStack()
+        self._times: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        """Begin to work.
+
+        Raises
+        ------
+        Conflict
+            Another dispatcher works for this workspace.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(self._only_one())
+            # The other way round: DBOS ends when nothing waits any more.
+            stack.callback(self._delivery.close)
+            stack.callback(self._stop.set)
+            self._stop.clear()
+            self._delivery.open()
+            self._open = stack.pop_all()
+        log.info("The dispatcher works, executors=%s", ",".join(self._executors))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._open.close()
+        log.info("The dispatcher stops; runs go on")
 
     def run_forever(
         self, stop: threading.Event, *, poll_interval_s: float = POLL_INTERVAL_S
     ) -> None:
-        """Work until told to stop; what runs goes on then.
+        """Work until told to stop; see the class.
 
         Parameters
         ----------
@@ -107,8 +128,7 @@ class Dispatcher:
         Conflict
             Another dispatcher works for this workspace.
         """
-        with self._only_one():
-            log.info("The dispatcher works, executors=%s", ",".join(self._executors))
+        with self:
             is_reconciled = False
             while not stop.is_set():
                 try:
@@ -119,38 +139,52 @@ class Dispatcher:
                 except Exception:
                     log.exception("The dispatcher failed in a round")
                 stop.wait(poll_interval_s)
-            log.info("The dispatcher stops; runs go on")
 
     def reconcile(self) -> None:
-        """Tidy up after a dispatcher that was killed.
+        """Bring rows, workflows and executors together, as a dispatcher that was killed left them.
 
-        Remove what executors have of runs that have ended, and their tokens; make the pages
-        that are missing.
+        Runs that have been started and have no workflow get one; what executors have of runs
+        that have ended is removed, and so are such runs' tokens; missing pages are made.
         """
-        open_ids = {run.id for run in open_runs(self._workspace, tuple(self._executors))}
+        for ticket in running(self._workspace, tuple(self._executors)):
+            self._deliver(ticket)
+        still_open = open_ids(self._workspace, tuple(self._executors))
         for executor in self._executors.values():
             for run_id in executor.known():
-                if run_id not in open_ids:
+                if run_id not in still_open:
                     self._remove_rest(executor, run_id)
-        for purpose in tokens_of_runs(self._workspace) - set(map(purpose_of, open_ids)):
+        for purpose in tokens_of_runs(self._workspace) - set(map(purpose_of, still_open)):
             revoke(self._workspace, purpose=purpose)
         self._make_pages()
 
     def look(self) -> None:
-        """Look at all runs once: end those that have ended, and start as many as there is room."""
-        has_ended = False
-        going: Counter[str] = Counter()
-        waiting = []
-        for run in open_runs(self._workspace, tuple(self._executors)):
-            if run.status is RunStatus.RUNNING:
-                has_ended |= self._guarded(run, self._watch)
-                going[run.person] += 1
-            elif not self._is_paused(run):
-                waiting.append(run)
-        for run in chosen(waiting, going, limit=self._limit):
-            has_ended |= self._guarded(run, self._launch)
-        if has_ended:
-            self._make_pages()
+        """Make the runs that are due, and let in those that wait, as far as there is room."""
+        if self._is_time("schedules", SCHEDULES_INTERVAL_S):
+            pass  # WIRE schedules
+        if self._is_time("tidy", TIDY_INTERVAL_S):
+            self._delivery.tidy()
+        under_way = self._delivery.under_way()
+        names = tuple(self._executors)
+        # More of each than could be let in at once, as some of them may be under way already.
+        each = 2 * max(self._room.slots.values()) + len(under_way)
+        candidates = waiting(self._workspace, names, each=each)
+        going = [
+            *running(self._workspace, names),
+            *(ticket for ticket in candidates if ticket.id in under_way),
+        ]
+        fresh = [ticket for ticket in candidates if ticket.id not in under_way]
+        for ticket in chosen(fresh, going, room=self._room):
+            self._deliver(ticket)
+
+    def _deliver(self, ticket: Ticket) -> None:
+        self._delivery.deliver(ticket.id, ticket.attempt, ticket.resources)
+
+    def _is_time(self, what: str, interval_s: float) -> bool:
+        at = time.monotonic()
+        if at < self._times.get(what, 0.0):
+            return False
+        self._times[what] = at + interval_s
+        return True
 
     def _remove_rest(self, executor: Executor, run_id: str) -> None:
         log.warning("Removing what is left of an ended run, run=%s", run_id)
@@ -166,102 +200,6 @@ class Dispatcher:
         except Exception:
             # The service makes pages as well; other runs must not wait for one.
             log.exception("Pages could not be made")
-
-    def _guarded(self, run: OpenRun, duty: Callable[[OpenRun], bool]) -> bool:
-        """Do something for a run, so that its trouble is not the others'; tell if it has ended."""
-        if self._is_paused(run):
-            return False
-        try:
-            has_ended = duty(run)
-        except Unavailable as error:
-            # What the machine lacks may come back.
-            self._pause(run)
-            log.warning("A run has to wait, run=%s reason=%s", run.id, error)
-            return False
-        except Exception as error:
-            log.exception("A run gave trouble, run=%s", run.id)
-            if self._pause(run) < MAX_FAILURES:
-                return False
-            reason = f"nb2prod itself failed: {type(error).__name__}: {error}"
-            self._end(run, partial(abandon, status=RunStatus.LOST, reason=reason))
-            has_ended = True
-        self._troubles.pop(run.id, None)
-        return has_ended
-
-    def _is_paused(self, run: OpenRun) -> bool:
-        trouble = self._troubles.get(run.id)
-        return trouble is not None and time.monotonic() < trouble.until
-
-    def _pause(self, run: OpenRun) -> int:
-        trouble = self._troubles.setdefault(run.id, _Trouble())
-        trouble.failures += 1
-        trouble.until = time.monotonic() + min(MAX_PAUSE_S, 0.5 * 2**trouble.failures)
-        return trouble.failures
-
-    def _launch(self, run: OpenRun) -> bool:
-        # First the intent, then the deed: a run that is found `running` and was never started
-        # is started by whoever finds it.
-        start_run(self._workspace, run.id)
-        return self._start(run)
-
-    def _watch(self, run: OpenRun) -> bool:
-        standing = self._executors[run.executor].attach(run.id)
-        if standing is Standing.RUNNING:
-            return False
-        if standing is Standing.ABSENT and not self._ledger(run).is_started:
-            return self._start(run)
-        outcome = self._executors[run.executor].collect(run.id)
-        self._end(run, partial(self._collect, run, outcome))
-        return True
-
-    def _start(self, run: OpenRun) -> bool:
-        executor = self._executors[run.executor]
-        job = Job(
-            run_id=run.id,
-            project=run.project,
-            work=run_folder(self._workspace, run.id).work.path,
-            issue_token=partial(self._issue_token, run, TOKEN_LIFE),
-        )
-        try:
-            executor.start(job)
-        except EngineUnreachable:
-            put_back(self._workspace, run.id)
-            raise
-        except Nb2prodError as error:
-            log.warning("A run could not be started, run=%s reason=%s", run.id, error)
-            executor.collect(run.id)
-            self._end(run, partial(abandon, status=RunStatus.FAILED, reason=error.message))
-            return True
-        return False
-
-    def _end(self, run: OpenRun, write: Callable[[Workspace, str], RunRecord]) -> None:
-        record = write(self._workspace, run.id)
-        revoke(self._workspace, purpose=purpose_of(run.id))
-        log.info("A run has ended, run=%s status=%s", run.id, record.status)
-
-    def _collect(
-        self, run: OpenRun, outcome: Outcome, workspace: Workspace, run_id: str
-    ) -> RunRecord:
-        store = None
-        if self._mlflow_url is not None and outcome.exit_status not in _ORDERLY_EXITS:
-            store = TrackingStore(
-                uri=self._mlflow_url,
-                workspace=run.project.name,
-                access_token=self._issue_token(run, SHORT_TOKEN_LIFE),
-            )
-        return collect(workspace, run_id, verdict=outcome.verdict, store=store)
-
-    def _issue_token(self, run: OpenRun, life: timedelta) -> str:
-        return issue_token(
-            self._workspace,
-            person=run.person,
-            project=run.project,
-            purpose=purpose_of(run.id),
-            ttl=life,
-        )
-
-    def _ledger(self, run: OpenRun) -> Ledger:
-        return Ledger(run_folder(self._workspace, run.id))
 
     @contextmanager
     def _only_one(self) -> Iterator[None]:
@@ -279,3 +217,19 @@ class Dispatcher:
                     " be only one."
                 ) from error
             yield
+
+
+def room_of(settings: Settings, *, limit: int | None = None) -> Room:
+    """Return how many runs may go on at once, by a workspace's settings.
+
+    Parameters
+    ----------
+    limit
+        Of a resource class that says nothing else; by default the settings'.
+    """
+    usual = limit or settings.run_limit or os.cpu_count() or 1
+    return Room(
+        slots={item.name: item.slots or usual for item in settings.resource_classes},
+        person=settings.person_run_limit,
+        project=settings.project_run_limit,
+    )

@@ -21,11 +21,11 @@ from nb2prod.knowledge.models import (
     PageDocument,
     PageView,
 )
-from nb2prod.knowledge.publishing import catch_up
+from nb2prod.knowledge.publishing import catch_up, publish
 from nb2prod.store.schema import members, page_blobs, pages, runs
 from nb2prod.workspace.workspace import Workspace
 
-__all__ = ["catch_up", "get_page", "list_pages", "open_blob"]
+__all__ = ["catch_up", "get_page", "list_pages", "open_blob", "publish"]
 
 MAX_SIBLINGS = 20
 

@@ -37,21 +37,37 @@ def catch_up(workspace: Workspace) -> tuple[str, ...]:
     StorageFull, StorageUnusable
         Nothing can be stored; what was published before stays.
     """
-    published = []
-    for run_id in _without_page(workspace):
-        record = _record(workspace, run_id)
-        if record is not None and _publish(workspace, _render(workspace, record)):
-            published.append(run_id)
-    return tuple(published)
+    return tuple(run_id for run_id in _without_page(workspace) if publish(workspace, run_id))
 
 
-def _without_page(workspace: Workspace) -> list[str]:
+def publish(workspace: Workspace, run_id: str) -> bool:
+    """Render and publish the page of a run that has ended, unless it has one; see `catch_up`.
+
+    Returns
+    -------
+    bool
+        Whether this call has published it.
+
+    Raises
+    ------
+    StorageFull, StorageUnusable
+        It can't be stored.
+    """
+    if run_id not in _without_page(workspace, run_id):
+        return False
+    record = _record(workspace, run_id)
+    return record is not None and _publish(workspace, _render(workspace, record))
+
+
+def _without_page(workspace: Workspace, run_id: str | None = None) -> list[str]:
     query = (
         select(runs.c.id)
         .outerjoin(pages, pages.c.run_id == runs.c.id)
         .where(runs.c.status.in_(_FINAL), pages.c.run_id.is_(None))
         .order_by(runs.c.created_at, runs.c.id)
     )
+    if run_id is not None:
+        query = query.where(runs.c.id == run_id)
     with workspace.database.read() as connection:
         return list(connection.scalars(query))
 

@@ -13,6 +13,7 @@ from nb2prod.execution.recorder import RunFolder, read_events, run_folder
 from nb2prod.execution.runs import get_run, request_run
 from nb2prod.jobs.dispatcher import Dispatcher
 from nb2prod.notebook.models import Cell
+from nb2prod.registry.models import RunSettings
 from nb2prod.store.git import Repository
 from nb2prod.workspace.policy import Limits, Surroundings
 from nb2prod.workspace.projects import Project, found_project
@@ -56,9 +57,14 @@ class JobBench:
         project = found_project(workspace, "seats", owner="ada")
         return cls(workspace, project, executor)
 
-    def request(self, *cells: Cell, values: dict[str, object] | None = None) -> str:
+    def request(
+        self,
+        *cells: Cell,
+        values: dict[str, object] | None = None,
+        settings: RunSettings | None = None,
+    ) -> str:
         """Make a version of these cells and ask for a run of it; return the run's id."""
-        version = make_version(Repository(self.project.repository), *cells)
+        version = make_version(Repository(self.project.repository), *cells, settings=settings)
         record = request_run(
             self.workspace,
             self.project,

@@ -16,7 +16,7 @@ from nb2prod.export.script import to_script
 from nb2prod.notebook.models import Cell
 from nb2prod.notebook.parameters import find_parameters
 from nb2prod.registry.manifest import LOCK_FILE, MANIFEST_FILE, write_manifest
-from nb2prod.registry.models import Manifest, Reference, Version
+from nb2prod.registry.models import Manifest, Reference, RunSettings, Version
 from nb2prod.registry.versions import load_version
 from nb2prod.settings import Settings
 from nb2prod.store.git import Repository
@@ -33,6 +33,7 @@ def make_version(
     name: str = "train",
     kernel_name: str = "python3",
     directory: str = ".",
+    settings: RunSettings | None = None,
 ) -> Version:
     """Make a version of these cells at once: no checks, and an environment that is made up."""
     source = notebook(*cells, name=name, kernel_name=kernel_name)
@@ -47,6 +48,7 @@ def make_version(
         parameters=found,
         python="3.11.0",
         lock_is_observed=True,
+        run=settings or RunSettings(),
     )
     folder = f"pipelines/{name}"
     number = len(repository.tags(f"{name}/v*")) + 1

@@ -10,22 +10,31 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import update
 
-from nb2prod.errors import Conflict, EngineRefused, EngineUnreachable, ParameterUnknown
+from nb2prod.errors import (
+    Conflict,
+    EngineRefused,
+    EngineUnreachable,
+    PageNotFound,
+    ParameterUnknown,
+    RunEnded,
+)
 from nb2prod.execution.collect import collect
 from nb2prod.execution.events import OutputAdded, RunStarted
 from nb2prod.execution.models import CellStatus, RunStatus
 from nb2prod.execution.processes import end_processes_of, processes_of
 from nb2prod.execution.recorder import Recorder, now
 from nb2prod.execution.runs import list_runs, reconcile
-from nb2prod.jobs.dispatcher import MAX_FAILURES, Dispatcher
+from nb2prod.jobs.cancel import cancel_run
+from nb2prod.jobs.dispatcher import Dispatcher
+from nb2prod.jobs.life import RunLife, Stopped
 from nb2prod.jobs.models import Job, Outcome, Standing
 from nb2prod.jobs.process_executor import ProcessExecutor
 from nb2prod.knowledge.pages import get_page
+from nb2prod.registry.models import Retry, RunSettings
 from nb2prod.store.schema import access_tokens, runs
 from nb2prod.workspace.workspace import Workspace
 from tests.helpers.jobs import JobBench, eventually, surroundings_of
@@ -50,13 +59,22 @@ def executor(bench: JobBench) -> ProcessExecutor:
 
 
 @pytest.fixture
-def dispatcher(bench: JobBench, executor: ProcessExecutor) -> Dispatcher:
-    return Dispatcher(bench.workspace, [executor])
+def dispatcher(bench: JobBench, executor: ProcessExecutor) -> Iterator[Dispatcher]:
+    with Dispatcher(bench.workspace, [executor]) as opened:
+        yield opened
 
 
 def tokens(bench: JobBench) -> int:
     with bench.workspace.database.read() as connection:
         return len(connection.execute(access_tokens.select()).all())
+
+
+def has_page(bench: JobBench, run_id: str) -> bool:
+    try:
+        get_page(bench.workspace, run_id, person="ada")
+    except PageNotFound:
+        return False
+    return True
 
 
 def worker_of(run_id: str) -> int:
@@ -87,9 +105,10 @@ def test_run_is_executed_from_its_folder_and_leaves_record_and_page(
     assert "days 3" in bench.log(record)
     (artifact,) = record.artifacts
     assert (artifact.name, bench.workspace.blobs.get(artifact.sha256)) == ("out.csv", b"a,b")
+    eventually(lambda: has_page(bench, run_id))
     assert get_page(bench.workspace, run_id, person="ada").record == record
     assert processes_of(run_id) == ()
-    assert tokens(bench) == 0
+    eventually(lambda: tokens(bench) == 0)
     assert not bench.folder(run_id).work.artifacts.exists()
 
 
@@ -126,10 +145,10 @@ def test_runs_of_executors_are_not_for_reconcile_and_others_not_for_the_dispatch
 class RecordingExecutor:
     """Starts nothing, and remembers what it was asked for."""
 
-    name = "process"
-
-    def __init__(self) -> None:
+    def __init__(self, name: str = "process") -> None:
+        self.name = name
         self.started: list[str] = []
+        self.cancelled: list[str] = []
         self.standing: dict[str, Standing] = {}
 
     def start(self, job: Job) -> None:
@@ -140,7 +159,7 @@ class RecordingExecutor:
         return self.standing.get(run_id, Standing.ABSENT)
 
     def cancel(self, run_id: str) -> None:
-        raise NotImplementedError
+        self.cancelled.append(run_id)
 
     def collect(self, run_id: str) -> Outcome:
         self.standing[run_id] = Standing.ENDED
@@ -158,61 +177,71 @@ def test_oldest_runs_go_first_and_only_so_many_at_once(bench: JobBench) -> None:
             row = update(runs).where(runs.c.id == run_id)
             connection.execute(row.values(created_at=created))
     executor = RecordingExecutor()
-    dispatcher = Dispatcher(bench.workspace, [executor], limit=2)
+    with Dispatcher(bench.workspace, [executor], limit=2) as dispatcher:
+        bench.work(dispatcher, lambda: len(executor.started) == 2)
+        dispatcher.look()
+        assert set(executor.started) == {ids[3], ids[2]}
 
-    dispatcher.look()
-    dispatcher.look()
-    assert executor.started == [ids[3], ids[2]]
-
-    executor.standing[ids[3]] = Standing.ENDED
-    dispatcher.look()
-    assert bench.run(ids[3]).status is RunStatus.LOST
-    dispatcher.look()
-    assert executor.started == [ids[3], ids[2], ids[1]]
+        executor.standing[ids[3]] = Standing.ENDED
+        bench.work(dispatcher, lambda: len(executor.started) == 3)
+        assert bench.run(ids[3]).status is RunStatus.LOST
+        assert executor.started[2] == ids[1]
 
 
 class RefusingExecutor(RecordingExecutor):
     """Can start nothing."""
 
     def start(self, job: Job) -> None:
-        job.issue_token()
+        job.environment()
         raise EngineRefused("There is no room for it.")
 
 
 def test_run_that_can_not_be_started_fails_with_the_reason(bench: JobBench) -> None:
     run_id = bench.request(code("1"))
 
-    Dispatcher(bench.workspace, [RefusingExecutor()]).look()
+    with Dispatcher(bench.workspace, [RefusingExecutor()]) as dispatcher:
+        record = bench.finish(dispatcher, run_id)
+        bench.work(dispatcher, lambda: has_page(bench, run_id) and tokens(bench) == 0)
 
-    record = bench.run(run_id)
     assert (record.status, record.reason) == (RunStatus.FAILED, "There is no room for it.")
     assert get_page(bench.workspace, run_id, person="ada").record == record
-    assert tokens(bench) == 0
 
 
 class AbsentExecutor(RecordingExecutor):
-    """Its engine does not answer."""
+    """Its engine does not answer until it is back."""
+
+    is_back = False
 
     def start(self, job: Job) -> None:
-        raise EngineUnreachable("Nobody answers.")
+        if not self.is_back:
+            raise EngineUnreachable("Nobody answers.")
+        super().start(job)
 
 
-def test_run_whose_engine_is_away_waits_and_holds_up_no_other(
-    bench: JobBench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_run_whose_engine_is_away_waits_and_holds_up_no_other(bench: JobBench) -> None:
     first, second = bench.request(code("1")), bench.request(code("2"))
     with bench.workspace.database.write() as connection:
         other = update(runs).where(runs.c.id == second)
-        connection.execute(other.values(executor="other", created_at=now()))
-    working = RecordingExecutor()
-    monkeypatch.setattr(working, "name", "other")
-    dispatcher = Dispatcher(bench.workspace, [AbsentExecutor(), working], limit=1)
+        connection.execute(other.values(executor="other", requested_by="bea"))
+    away, working = AbsentExecutor(), RecordingExecutor("other")
+    with Dispatcher(bench.workspace, [away, working], limit=1) as dispatcher:
+        bench.work(dispatcher, lambda: working.started == [second])
+        eventually(lambda: bench.run(first).status is RunStatus.QUEUED)
+        away.is_back = True
+        bench.work(dispatcher, lambda: away.started == [first])
 
-    dispatcher.look()
-    dispatcher.look()
 
-    assert bench.run(first).status is RunStatus.QUEUED
-    assert working.started == [second]
+def test_run_that_waits_for_its_engine_can_be_cancelled(bench: JobBench) -> None:
+    run_id = bench.request(code("1"))
+    with Dispatcher(bench.workspace, [AbsentExecutor()]) as dispatcher:
+        bench.work(dispatcher, bench.folder(run_id).version.exists)
+        eventually(lambda: bench.run(run_id).status is RunStatus.QUEUED)
+
+        cancel_run(bench.workspace, bench.project.name, run_id, person="ada")
+        record = bench.finish(dispatcher, run_id)
+
+    assert record.status is RunStatus.CANCELLED
+    assert "Cancelled by ada" in record.reason
 
 
 class BrokenExecutor(RecordingExecutor):
@@ -226,17 +255,162 @@ def test_run_that_gives_trouble_again_and_again_is_ended(
     bench: JobBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = bench.request(code("1"))
-    clock = iter(range(0, 10**6, 10**3))
-    monkeypatch.setattr("nb2prod.jobs.dispatcher.time.monotonic", lambda: float(next(clock)))
-    dispatcher = Dispatcher(bench.workspace, [BrokenExecutor()])
+    monkeypatch.setattr("nb2prod.jobs.life.MAX_PAUSE_S", 0.01)
 
-    for _ in range(MAX_FAILURES + 1):
-        assert not bench.run(run_id).status.is_final
-        dispatcher.look()
+    with Dispatcher(bench.workspace, [BrokenExecutor()]) as dispatcher:
+        record = bench.finish(dispatcher, run_id)
 
-    record = bench.run(run_id)
     assert record.status is RunStatus.LOST
     assert record.reason == "nb2prod itself failed: RuntimeError: unforeseen"
+
+
+def test_run_of_a_version_that_is_gone_fails_with_the_reason(
+    bench: JobBench, dispatcher: Dispatcher
+) -> None:
+    run_id = bench.request(code("1"))
+    subprocess.run(
+        ["git", "tag", "--delete", "train/v1"],
+        cwd=bench.project.repository,
+        check=True,
+        capture_output=True,
+    )
+
+    record = bench.finish(dispatcher, run_id)
+
+    assert record.status is RunStatus.FAILED
+    assert "train" in record.reason
+
+
+def test_run_that_waits_is_cancelled_at_once_without_a_dispatcher(bench: JobBench) -> None:
+    run_id = bench.request(code("1"))
+
+    record = cancel_run(bench.workspace, bench.project.name, run_id, person="ada")
+
+    assert (record.status, record.reason) == (
+        RunStatus.CANCELLED,
+        "Cancelled by ada before it began.",
+    )
+    with pytest.raises(RunEnded):
+        cancel_run(bench.workspace, bench.project.name, run_id, person="ada")
+
+
+def test_run_that_does_not_answer_its_cancellation_is_ended_by_force(
+    bench: JobBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nb2prod.jobs.life.CANCEL_GRACE", timedelta(seconds=0.5))
+    executor = RecordingExecutor()
+    run_id = bench.request(code("1"))
+    with Dispatcher(bench.workspace, [executor]) as dispatcher:
+        bench.work(dispatcher, lambda: executor.started == [run_id])
+        cancel_run(bench.workspace, bench.project.name, run_id, person="ada")
+        bench.finish(dispatcher, run_id)
+
+    assert executor.cancelled == [run_id]
+    assert executor.standing[run_id] is Standing.ENDED
+
+
+def test_run_whose_worker_forgets_its_time_limit_is_ended_by_force(
+    bench: JobBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nb2prod.jobs.life.OVERDUE_GRACE", timedelta(seconds=0.5))
+    run_id = bench.request(code("1"), settings=RunSettings(timeout_s=0.1))
+
+    with Dispatcher(bench.workspace, [RecordingExecutor()]) as dispatcher:
+        record = bench.finish(dispatcher, run_id)
+
+    assert record.status is RunStatus.TIMED_OUT
+    assert "0.1 s" in record.reason
+
+
+def test_time_limit_of_a_version_is_its_workers_affair(
+    bench: JobBench, dispatcher: Dispatcher
+) -> None:
+    run_id = bench.request(code("print('before')"), code(SLEEP), settings=RunSettings(timeout_s=1))
+
+    record = bench.finish(dispatcher, run_id)
+
+    assert record.status is RunStatus.TIMED_OUT
+    assert statuses(record) == [CellStatus.SUCCEEDED, CellStatus.TIMED_OUT]
+
+
+FLAKY = """
+import pathlib
+tries = pathlib.Path("tries.txt")
+tries.write_text(tries.read_text() + "x" if tries.exists() else "x")
+if len(tries.read_text()) < 3: raise ConnectionError("away")
+print("reached")
+"""
+
+
+def retrying(*names: str, limit: int = 3, delay_s: float = 0.5) -> RunSettings:
+    return RunSettings(retry=Retry(limit=limit, on=names, delay_s=delay_s))
+
+
+def test_failure_that_the_pipeline_names_is_tried_again_until_it_succeeds(
+    bench: JobBench, dispatcher: Dispatcher
+) -> None:
+    run_id = bench.request(code(FLAKY), settings=retrying("ConnectionError"))
+
+    record = bench.finish(dispatcher, run_id)
+
+    assert (record.status, record.reason) == (RunStatus.SUCCEEDED, "")
+    assert [(item.number, item.status) for item in record.attempts] == [
+        (1, RunStatus.FAILED),
+        (2, RunStatus.FAILED),
+    ]
+    assert record.attempts[0].reason == "Cell 1 failed: ConnectionError: away"
+    assert bench.log(record).endswith("reached\n")
+    eventually(lambda: tokens(bench) == 0)
+
+
+def test_worker_that_vanishes_is_tried_again_where_the_pipeline_says_so(
+    bench: JobBench, dispatcher: Dispatcher
+) -> None:
+    run_id = bench.request(code(ONCE), settings=retrying("lost"))
+    bench.work(dispatcher, lambda: is_waiting(bench, run_id))
+    os.kill(worker_of(run_id), signal.SIGKILL)
+    (bench.project.root / "go").touch()
+
+    record = bench.finish(dispatcher, run_id)
+
+    assert record.status is RunStatus.SUCCEEDED
+    assert [item.status for item in record.attempts] == [RunStatus.LOST]
+    assert (bench.project.root / "begun.txt").read_text() == "begun begun "
+
+
+def test_failure_that_the_pipeline_does_not_name_is_final(
+    bench: JobBench, dispatcher: Dispatcher
+) -> None:
+    run_id = bench.request(code(FLAKY), settings=retrying("TimeoutError"))
+
+    record = bench.finish(dispatcher, run_id)
+
+    assert (record.status, record.attempts) == (RunStatus.FAILED, ())
+
+
+def test_attempts_have_an_end(bench: JobBench, dispatcher: Dispatcher) -> None:
+    run_id = bench.request(
+        code("raise ConnectionError('away')"), settings=retrying("ConnectionError", limit=1)
+    )
+
+    record = bench.finish(dispatcher, run_id)
+
+    assert record.status is RunStatus.FAILED
+    assert len(record.attempts) == 1
+
+
+def test_run_that_waits_for_its_next_attempt_can_be_cancelled(
+    bench: JobBench, dispatcher: Dispatcher
+) -> None:
+    run_id = bench.request(
+        code("raise ConnectionError('away')"), settings=retrying("ConnectionError", delay_s=600)
+    )
+    bench.work(dispatcher, lambda: len(bench.run(run_id).attempts) == 1)
+
+    record = cancel_run(bench.workspace, bench.project.name, run_id, person="ada")
+
+    assert record.status is RunStatus.CANCELLED
+    assert len(record.attempts) == 1
 
 
 DISPATCHER = """
@@ -319,7 +493,7 @@ def test_run_survives_its_dispatcher_and_is_ended_once_by_the_next(
 
 
 def test_run_that_ended_while_no_dispatcher_was_there_is_collected(
-    bench: JobBench, process: DispatcherProcess, dispatcher: Dispatcher
+    bench: JobBench, process: DispatcherProcess, executor: ProcessExecutor
 ) -> None:
     run_id = bench.request(code(ONCE))
     eventually(lambda: is_waiting(bench, run_id))
@@ -328,8 +502,9 @@ def test_run_that_ended_while_no_dispatcher_was_there_is_collected(
     eventually(lambda: processes_of(run_id) == ())
     assert bench.run(run_id).status is RunStatus.RUNNING
 
-    dispatcher.reconcile()
-    record = bench.finish(dispatcher, run_id)
+    with Dispatcher(bench.workspace, [executor]) as dispatcher:
+        dispatcher.reconcile()
+        record = bench.finish(dispatcher, run_id)
 
     assert (record.status, record.reason) == (RunStatus.SUCCEEDED, "")
 
@@ -350,68 +525,99 @@ def test_run_whose_worker_is_killed_is_lost_and_nothing_of_it_is_left(
     assert statuses(record) == [CellStatus.SUCCEEDED, CellStatus.LOST]
     assert "before" in bench.log(record)
     assert not any(map(is_alive, found))
-    assert tokens(bench) == 0
+    eventually(lambda: tokens(bench) == 0)
 
 
 def test_run_whose_worker_was_killed_while_no_dispatcher_was_there_is_lost(
-    bench: JobBench, process: DispatcherProcess, dispatcher: Dispatcher
+    bench: JobBench, process: DispatcherProcess, executor: ProcessExecutor
 ) -> None:
     run_id = bench.request(code(ONCE))
     eventually(lambda: is_waiting(bench, run_id))
     process.kill()
     os.kill(worker_of(run_id), signal.SIGKILL)
 
-    record = bench.finish(dispatcher, run_id)
+    with Dispatcher(bench.workspace, [executor]) as dispatcher:
+        dispatcher.reconcile()
+        record = bench.finish(dispatcher, run_id)
 
     assert record.status is RunStatus.LOST
     assert record.reason.startswith("The run's worker ended without a word")
     assert processes_of(run_id) == ()
 
 
-def test_run_that_is_cancelled_ends_so(
-    bench: JobBench, dispatcher: Dispatcher, executor: ProcessExecutor
-) -> None:
+def test_run_that_is_cancelled_ends_so(bench: JobBench, dispatcher: Dispatcher) -> None:
     run_id = bench.request(code("print('before')"), code(SLEEP))
     bench.reach_cell(dispatcher, run_id, 2)
 
-    executor.cancel(run_id)
+    asked = cancel_run(bench.workspace, bench.project.name, run_id, person="ada")
     record = bench.finish(dispatcher, run_id)
 
+    assert asked.status is RunStatus.RUNNING
     assert record.status is RunStatus.CANCELLED
-    assert record.reason == "Cancelled in cell 2, by SIGTERM."
+    assert record.reason == "Cancelled in cell 2, by ada."
+    assert "before" in bench.log(record)
     assert statuses(record) == [CellStatus.SUCCEEDED, CellStatus.CANCELLED]
 
 
 def test_run_whose_dispatcher_died_before_the_start_is_started_by_the_next_one(
-    bench: JobBench, dispatcher: Dispatcher
+    bench: JobBench, executor: ProcessExecutor
 ) -> None:
     class DyingExecutor(RecordingExecutor):
         """Its process is killed before it has started anything."""
 
         def start(self, job: Job) -> None:
-            raise SystemExit(f"killed before {job.run_id} was started")
+            self.started.append(job.run_id)
+            raise Stopped
 
     run_id = bench.request(code("print('once')"))
-    with pytest.raises(SystemExit):
-        Dispatcher(bench.workspace, [DyingExecutor()]).look()
+    dying = DyingExecutor()
+    with Dispatcher(bench.workspace, [dying]) as dispatcher:
+        bench.work(dispatcher, lambda: dying.started == [run_id])
     assert bench.run(run_id).status is RunStatus.RUNNING
 
-    record = bench.finish(dispatcher, run_id)
+    with Dispatcher(bench.workspace, [executor]) as dispatcher:
+        record = bench.finish(dispatcher, run_id)
 
     assert record.status is RunStatus.SUCCEEDED
 
 
+def test_run_goes_on_where_the_deliverys_database_was_lost(
+    bench: JobBench, executor: ProcessExecutor
+) -> None:
+    run_id = bench.request(code(ONCE))
+    with Dispatcher(bench.workspace, [executor]) as dispatcher:
+        bench.work(dispatcher, lambda: is_waiting(bench, run_id))
+    for file in bench.workspace.settings.home.glob("jobs.db*"):
+        file.unlink()
+
+    (bench.project.root / "go").touch()
+    with Dispatcher(bench.workspace, [executor]) as dispatcher:
+        dispatcher.reconcile()
+        record = bench.finish(dispatcher, run_id)
+
+    assert record.status is RunStatus.SUCCEEDED
+    assert (bench.project.root / "begun.txt").read_text() == "begun "
+
+
 def test_run_that_has_begun_and_is_gone_is_not_begun_again(
-    bench: JobBench, dispatcher: Dispatcher, executor: ProcessExecutor
+    bench: JobBench, executor: ProcessExecutor
 ) -> None:
     run_id = bench.request(code("print('again')"))
+    prepare(bench, run_id)
     with Recorder(bench.folder(run_id).work) as recorder:
         recorder.append(RunStarted(at=now(), run_id=run_id, reference="train@v1", code_cells=1))
 
-    record = bench.finish(dispatcher, run_id)
+    with Dispatcher(bench.workspace, [executor]) as dispatcher:
+        record = bench.finish(dispatcher, run_id)
 
     assert record.status is RunStatus.LOST
     assert "again" not in bench.log(record)
+
+
+def prepare(bench: JobBench, run_id: str) -> None:
+    """Write the run's folder, as a dispatcher does before it starts anything."""
+    life = RunLife(workspace=bench.workspace, executors={}, mlflow_url=None, stop=threading.Event())
+    life.prepare(run_id)
 
 
 def worker(bench: JobBench, run_id: str) -> subprocess.CompletedProcess[str]:
@@ -430,6 +636,7 @@ def worker(bench: JobBench, run_id: str) -> subprocess.CompletedProcess[str]:
 
 def test_second_worker_of_a_folder_does_nothing(bench: JobBench) -> None:
     run_id = bench.request(code("with open('begun.txt', 'a') as file: file.write('begun ')"))
+    prepare(bench, run_id)
     work = bench.folder(run_id).work
     lock = work.try_lock()
     assert lock is not None
@@ -447,6 +654,7 @@ def test_second_worker_of_a_folder_does_nothing(bench: JobBench) -> None:
 
 def test_worker_of_a_folder_with_nothing_to_run_says_so(bench: JobBench) -> None:
     run_id = bench.request(code("1"))
+    prepare(bench, run_id)
     bench.folder(run_id).work.version.unlink()
 
     done = worker(bench, run_id)
@@ -456,28 +664,18 @@ def test_worker_of_a_folder_with_nothing_to_run_says_so(bench: JobBench) -> None
 
 
 def test_second_dispatcher_refuses_to_work(bench: JobBench, executor: ProcessExecutor) -> None:
-    stop = threading.Event()
-    first = Dispatcher(bench.workspace, [executor])
-    seen: list[Any] = []
+    second = Dispatcher(bench.workspace, [executor])
 
-    class Watched(RecordingExecutor):
-        """Starts a second dispatcher as soon as the first one looks."""
+    with (
+        Dispatcher(bench.workspace, [RecordingExecutor()]),
+        pytest.raises(Conflict, match="there can be only one"),
+    ):
+        second.run_forever(threading.Event())
 
-        def known(self) -> tuple[str, ...]:
-            try:
-                first.run_forever(threading.Event())
-            except Conflict as error:
-                seen.append(error)
-            stop.set()
-            return ()
-
-    Dispatcher(bench.workspace, [Watched()]).run_forever(stop)
-
-    assert "there can be only one" in str(seen[0])
     # The lock is free again.
     done = threading.Event()
     done.set()
-    first.run_forever(done)
+    second.run_forever(done)
 
 
 def test_leftover_that_can_not_be_removed_holds_up_no_run(bench: JobBench) -> None:
@@ -494,12 +692,9 @@ def test_leftover_that_can_not_be_removed_holds_up_no_run(bench: JobBench) -> No
 
     run_id = bench.request(code("1"))
     executor = Stuck()
-    dispatcher = Dispatcher(bench.workspace, [executor])
-
-    dispatcher.reconcile()
-    dispatcher.look()
-
-    assert executor.started == [run_id]
+    with Dispatcher(bench.workspace, [executor]) as dispatcher:
+        dispatcher.reconcile()
+        bench.work(dispatcher, lambda: executor.started == [run_id])
 
 
 def test_round_that_fails_does_not_end_the_dispatcher(
