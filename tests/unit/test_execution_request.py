@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from nb2prod.errors import NotAVersion
+from nb2prod.execution.collect import read_request
 from nb2prod.execution.recorder import RunFolder
-from nb2prod.execution.request import prepare_work, read_version, write_version
+from nb2prod.execution.request import prepare_folder, read_version, write_version
 from nb2prod.notebook.parameters import Parameter, ParameterType
 from nb2prod.registry.models import EnvironmentLock, Manifest, Version
 from nb2prod.settings import WorkerSettings
+from tests.helpers.gallery import make_record
 
 VERSION = Version(
     pipeline="train",
@@ -60,18 +62,32 @@ def test_file_that_holds_no_version_is_refused(tmp_path: Path, content: bytes | 
 
 
 def test_worker_gets_copies_for_itself(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path)
-    folder.request.write_text("request")
-    folder.version.write_text("version")
+    folder, asked = RunFolder(tmp_path / "run"), make_record()
 
-    work = prepare_work(folder)
+    work = prepare_folder(folder, asked, VERSION)
     work.request.write_text("changed by the run")
-    again = prepare_work(folder)
+    again = prepare_folder(folder, asked, VERSION)
 
     assert again == work == folder.work
-    assert (work.request.read_text(), work.version.read_text()) == ("request", "version")
+    assert read_request(work) == read_request(folder) == asked
+    assert read_version(work.version, repository=VERSION.repository) == VERSION
     assert work.path.stat().st_mode & 0o777 == 0o700
-    assert folder.request.read_text() == "request"
+
+
+def test_what_an_attempt_left_is_set_aside_and_what_was_asked_for_stays(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    work = prepare_folder(folder, make_record(), VERSION)
+    work.events.write_text("{}")
+
+    folder.set_aside(1)
+    folder.set_aside(1)
+
+    assert sorted(entry.name for entry in folder.path.iterdir()) == [
+        "attempts",
+        "request.json",
+        "version.json",
+    ]
+    assert (folder.path / "attempts" / "1" / "work" / "events.jsonl").read_text() == "{}"
 
 
 def test_worker_is_told_of_mlflow_by_its_environment() -> None:

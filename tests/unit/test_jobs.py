@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,6 @@ from nb2prod.jobs.docker_client import create_arguments, host_arguments
 from nb2prod.jobs.docker_networks import interface_name
 from nb2prod.jobs.ledger import Ledger, started_runs
 from nb2prod.jobs.models import Outcome
-from nb2prod.jobs.queue import OpenRun, chosen
-from nb2prod.workspace.models import Project
 from nb2prod.workspace.policy import ContainerSpec, Limits, Mount
 
 SPEC = ContainerSpec(
@@ -33,49 +30,6 @@ SPEC = ContainerSpec(
     uid=1000,
     gid=20001,
 )
-
-
-@pytest.mark.parametrize(
-    ("waiting", "going", "limit", "started"),
-    [
-        pytest.param("aaaa", {}, 2, "aa", id="one-person-fills-the-machine"),
-        pytest.param("aaab", {}, 2, "ab", id="others-come-before-a-second-one"),
-        pytest.param("aab", {"a": 2}, 2, "b", id="none-going-need-not-wait"),
-        pytest.param("abbc", {"a": 2}, 2, "bc", id="twice-the-limit-in-all"),
-        pytest.param("cd", {"a": 2, "b": 2}, 2, "", id="not-more-than-that"),
-        pytest.param("aab", {"a": 1, "b": 1}, 2, "", id="full"),
-        pytest.param("", {"a": 1}, 2, "", id="nothing-waits"),
-    ],
-)
-def test_chosen_gives_everybody_a_turn(
-    waiting: str, going: dict[str, int], limit: int, started: str
-) -> None:
-    runs = [asked_by(person, number) for number, person in enumerate(waiting)]
-
-    found = chosen(runs, going, limit=limit)
-
-    assert "".join(run.person for run in found) == started
-    ids = [run.id for run in found if run.person == "a"]
-    assert ids == sorted(ids), "a person's own runs keep their order"
-
-
-def asked_by(person: str, number: int) -> OpenRun:
-    project = Project(
-        id=1,
-        name="seats",
-        title="Seats",
-        root=Path("/srv/seats"),
-        repository=Path("/srv/seats.git"),
-        image=None,
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-    )
-    return OpenRun(
-        id=f"run{number}",
-        project=project,
-        person=person,
-        status=RunStatus.QUEUED,
-        executor="docker",
-    )
 
 
 @pytest.mark.parametrize(
