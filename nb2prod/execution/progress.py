@@ -87,6 +87,8 @@ class Progress:
     status, reason
         Of the run itself. It has ended when this is final, a little after its last event:
         results are gathered between.
+    attempt
+        Which attempt this is, from 1. Each has a log of its own, which begins at 0.
     has_page
         Whether its page is published.
     """
@@ -95,6 +97,7 @@ class Progress:
     next: int
     status: RunStatus
     reason: str
+    attempt: int
     has_page: bool
 
 
@@ -126,6 +129,7 @@ def read_progress(
         next=reached,
         status=RunStatus(row.status),
         reason=row.reason or "",
+        attempt=row.attempt,
         has_page=row.page is not None,
     )
 
@@ -134,7 +138,13 @@ def _row(
     workspace: Workspace, run_id: str, person: str, project: str | None
 ) -> Row[*tuple[Any, ...]]:
     query = (
-        select(runs.c.status, runs.c.reason, runs.c.executor, pages.c.run_id.label("page"))
+        select(
+            runs.c.status,
+            runs.c.reason,
+            runs.c.attempt,
+            runs.c.executor,
+            pages.c.run_id.label("page"),
+        )
         .join(projects, projects.c.id == runs.c.project_id)
         .join(members, members.c.project_id == projects.c.id)
         .outerjoin(pages, pages.c.run_id == runs.c.id)

@@ -251,10 +251,17 @@ def list_runs(
     project: str | None = None,
     pipeline: str | None = None,
     status: RunStatus | None = None,
+    is_alone: bool = False,
     limit: int = 50,
     offset: int = 0,
 ) -> tuple[RunRecord, ...]:
-    """Return the runs in a person's projects, newest first; at most `LIST_LIMIT`."""
+    """Return the runs in a person's projects, newest first; at most `LIST_LIMIT`.
+
+    Parameters
+    ----------
+    is_alone
+        Only those that are of no sweep.
+    """
     query = _visible(person).order_by(runs.c.created_at.desc(), runs.c.id)
     if project is not None:
         query = query.where(projects.c.name == project)
@@ -262,6 +269,8 @@ def list_runs(
         query = query.where(runs.c.pipeline == pipeline)
     if status is not None:
         query = query.where(runs.c.status == status.value)
+    if is_alone:
+        query = query.where(runs.c.sweep_id.is_(None))
     with workspace.database.read() as connection:
         rows = connection.execute(query.limit(min(limit, LIST_LIMIT)).offset(offset)).all()
     return tuple(_record(workspace, row) for row in rows)

@@ -170,6 +170,7 @@ class EventList(FromDomain):
     next: int = Field(description="The place to go on from.")
     status: RunStatus
     reason: str
+    attempt: int = Field(description="Which attempt this is; each has a log that begins at 0.")
     page: str | None = Field(None, description="Path of its page, once there is one.")
 
 

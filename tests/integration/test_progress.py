@@ -58,7 +58,7 @@ def printed(text: str, number: int = 1, name: str = "stdout") -> OutputAdded:
 
 def test_queued_run_has_no_events(bench: JobBench, run_id: str) -> None:
     assert look(bench, run_id) == Progress(
-        events=(), next=0, status=RunStatus.QUEUED, reason="", has_page=False
+        events=(), next=0, status=RunStatus.QUEUED, reason="", attempt=1, has_page=False
     )
 
 

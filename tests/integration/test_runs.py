@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 from nb2prod.errors import RunNotFound
 from nb2prod.execution.collect import collect
 from nb2prod.execution.events import CellEnded, CellStarted, ResultsKept, RunEnded, RunStarted
-from nb2prod.execution.models import CellStatus, RunRecord, RunStatus
+from nb2prod.execution.models import CellStatus, RunRecord, RunRequest, RunStatus
 from nb2prod.execution.recorder import Recorder, now, run_folder, write_json
 from nb2prod.execution.run import run_version
 from nb2prod.execution.runs import create_run, get_run, list_runs, reconcile, start_run
@@ -41,8 +41,7 @@ def queue(bench: Bench, version: Version) -> str:
         version,
         {"days": 3},
         project=bench.project,
-        requested_by="ada",
-        requested_via="cli",
+        request=RunRequest(by="ada", via="cli"),
     ).id
 
 
@@ -105,6 +104,18 @@ def test_runs_are_listed_newest_first_and_filtered(bench: Bench, version: Versio
     assert listed(status=RunStatus.RUNNING) == [ids[0]]
     assert listed(project="seats") == ids[::-1]
     assert listed(project="other") == []
+
+
+def test_runs_of_a_sweep_are_left_out_of_a_list_of_those_alone(
+    bench: Bench, version: Version
+) -> None:
+    alone = queue(bench, version)
+    of_a_sweep = RunRequest(by="ada", via="cli", sweep="abcdefgh2345", sweep_position=1)
+    create_run(bench.workspace, version, {}, project=bench.project, request=of_a_sweep)
+
+    records = list_runs(bench.workspace, person="ada", is_alone=True)
+    assert [record.id for record in records] == [alone]
+    assert len(list_runs(bench.workspace, person="ada")) == 2
 
 
 def test_reconcile_leaves_runs_with_a_runner_and_new_ones_alone(

@@ -32,6 +32,7 @@ router = api_router()
 
 # A log is a file on disk; nobody reads further than this.
 After = Annotated[int, Query(ge=0, le=2**53, description="The place to go on from.")]
+Alone = Annotated[bool, Query(description="Only runs that are of no sweep.")]
 
 
 class NewRun(Asked):
@@ -81,6 +82,7 @@ def list_runs(
     project: str,
     pipeline: Name = None,
     status: RunStatus | None = None,
+    is_alone: Alone = False,
     offset: Offset = 0,
     limit: Limit = 24,
 ) -> api_models.RunList:
@@ -92,6 +94,7 @@ def list_runs(
         project=name,
         pipeline=pipeline,
         status=status,
+        is_alone=is_alone,
         limit=limit + 1,
         offset=offset,
     )
