@@ -34,7 +34,7 @@ HUB_LOGOUT_PATH = "/hub/logout"
 HUB_SESSION_COOKIE = "jupyterhub-session-id"
 CALLBACK = "oauth_callback"
 LOGOUT = "logout"
-RUN_TOKEN_PREFIX = "nb2p_"  # noqa: S105 (a prefix is no secret)
+OWN_TOKEN_PREFIX = "nb2p_"  # noqa: S105 (a prefix is no secret)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class HubLogin:
 
     Parameters
     ----------
-    run_token_identity
+    own_token_identity
         Says who one of our own tokens speaks for; runs in a thread.
     """
 
@@ -75,12 +75,12 @@ class HubLogin:
         settings: LoginSettings,
         hub: HubClient,
         *,
-        run_token_identity: Callable[[str], Identity | None] = lambda _token: None,
+        own_token_identity: Callable[[str], Identity | None] = lambda _token: None,
     ) -> None:
         self.app = app
         self.settings = settings
         self.hub = hub
-        self._run_token_identity = run_token_identity
+        self._own_token_identity = own_token_identity
         self._logins = Logins(hub.access.api_token)
         self._cookies = LoginCookies(
             name=f"nb2prod-{hub.access.service}-{settings.port}", path=settings.prefix
@@ -137,8 +137,8 @@ class HubLogin:
         return self._begin_login(request) if not bearer and is_page_visit(request) else None
 
     async def _identity_of_bearer(self, token: str) -> Identity | None:
-        if token.startswith(RUN_TOKEN_PREFIX):
-            return await run_in_threadpool(self._run_token_identity, token)
+        if token.startswith(OWN_TOKEN_PREFIX):
+            return await run_in_threadpool(self._own_token_identity, token)
         return await self.hub.identity_of(token)
 
     def _begin_login(self, request: Request) -> Response:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from nb2prod.workspace.people import Identity
-from nb2prod.workspace.tokens import identity_of
+from nb2prod.workspace.tokens import ci_identity_of, identity_of
 from nb2prod.workspace.workspace import Workspace
 from nb2prod_hub.login import CALLBACK, HubLogin, LoginSettings
 from nb2prod_hub.login_hub import HubAccess, HubClient
@@ -57,10 +56,10 @@ def behind_login(
         proxies=frozenset({"127.0.0.1", plan.inner_ip}),
     )
     hub = HubClient(access, knows_administrators=knows_administrators)
-    if service != MLFLOW:
-        # A run's token is for MLflow alone: a run can't promote, or ask for runs, as its person.
-        return HubLogin(app, settings, hub)
-    return HubLogin(app, settings, hub, run_token_identity=_run_tokens(workspace))
+    # A run's token is for MLflow alone: a run can't promote, or ask for runs, as its person. One
+    # that a person made for CI may do both, and has no business in MLflow.
+    find = identity_of if service == MLFLOW else ci_identity_of
+    return HubLogin(app, settings, hub, own_token_identity=partial(find, workspace))
 
 
 def serve(app: ASGIApp, host: str, port: int) -> None:
@@ -83,10 +82,3 @@ def serve(app: ASGIApp, host: str, port: int) -> None:
         timeout_graceful_shutdown=GRACE_S,
     )
     uvicorn.Server(config).run()
-
-
-def _run_tokens(workspace: Workspace) -> Callable[[str], Identity | None]:
-    def speaks_for(token: str) -> Identity | None:
-        return identity_of(workspace, token)
-
-    return speaks_for

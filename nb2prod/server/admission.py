@@ -25,6 +25,7 @@ from nb2prod.server.security import (
 )
 from nb2prod.server.sign_in import SESSION_TTL, is_xsrf_token, person_of
 from nb2prod.workspace.people import Identity
+from nb2prod.workspace.tokens import TOKEN_PREFIX, ci_identity_of
 
 IDENTITY = "nb2prod.identity"
 SESSION = "nb2prod.session"
@@ -117,8 +118,13 @@ def _introduced(request: Request) -> Reader:
 
 async def _signed_in(request: Request) -> Reader:
     bearer = _bearer_token(request)
-    session = bearer or request.cookies.get(cookie_name(request))
     workspace = gallery_of(request).workspace
+    if bearer is not None and bearer.startswith(TOKEN_PREFIX):
+        identity = await run_in_threadpool(ci_identity_of, workspace, bearer)
+        if identity is None:
+            raise NotSignedIn("This token is unknown, was revoked, or its person is no member.")
+        return Reader(identity=identity, session=None)
+    session = bearer or request.cookies.get(cookie_name(request))
     person = session and await run_in_threadpool(person_of, workspace, session)
     if not session or not person:
         raise NotSignedIn(

@@ -33,6 +33,7 @@ from nb2prod.server.routes import (
     projects_api,
     runs_api,
     session,
+    tokens_api,
     versions_api,
 )
 from nb2prod.server.security import HostCheck, SecurityHeaders
@@ -112,7 +113,13 @@ def _add_routes(app: FastAPI, gallery: Gallery) -> None:
     closed = APIRouter(prefix=gallery.prefix, dependencies=[Depends(admit)])
     for router in (pages.router, compare.router, projects.router):
         closed.include_router(router)
-    for router in (api.router, projects_api.router, versions_api.router, runs_api.router):
+    for router in (
+        api.router,
+        projects_api.router,
+        versions_api.router,
+        runs_api.router,
+        tokens_api.router,
+    ):
         closed.include_router(router)
     if not gallery.means.is_behind_login:
         closed.include_router(session.private)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select
 
 from nb2prod.registry.versions import list_versions
 from nb2prod.server.app import create_app
 from nb2prod.server.servers import ServerState
 from nb2prod.settings import Settings
-from nb2prod.store.schema import members, projects, runs
+from nb2prod.store.schema import access_tokens, members, projects, runs
 from nb2prod.workspace.projects import Role, add_member, remove_member, require_role
 from nb2prod.workspace.workspace import open_workspace
 from tests.helpers.client import HOST, PREFIX, Client, browser_of, program_of, session_of
@@ -55,6 +56,7 @@ STRANGERS = ("anonymous", "outsider", "administrator", "token of another project
 
 ABSENT = {PROJECT: "absent-seats", RUN: "absentrunaaa", SECOND_RUN: "absentrunbbb"}
 GUEST = "zoe"
+TOKEN = "verastokenaa"
 
 Options = dict[str, Any]
 
@@ -123,6 +125,25 @@ def _role(_world: SharedProject, _caller: str) -> Options:
     return {"json": {"role": "editor"}}
 
 
+def _new_token(_world: SharedProject, _caller: str) -> Options:
+    return {"json": {"title": "CI", "days": 7}}
+
+
+def _veras_token(world: SharedProject) -> None:
+    values = {
+        "sha256": "0" * 64,
+        "person": "vera",
+        "purpose": f"ci:{TOKEN}",
+        "title": "CI",
+        "created_at": datetime.now(UTC),
+        "expires_at": datetime.now(UTC) + timedelta(days=1),
+    }
+    project = require_role(world.workspace, PROJECT, "vera", Role.VIEWER)
+    with world.workspace.database.write() as connection:
+        connection.execute(delete(access_tokens).where(access_tokens.c.sha256 == values["sha256"]))
+        connection.execute(insert(access_tokens).values(project_id=project.id, **values))
+
+
 def _run(_world: SharedProject, _caller: str) -> Options:
     return {"json": {"pipeline": PIPELINE, "parameters": {"alpha": "0.3"}}}
 
@@ -131,6 +152,9 @@ ALL = (401, 200, 200, 200, 200, 200, 404, 404)
 READ = (401, 404, 200, 200, 200, 404, 404, 404)
 OF_PROJECT = (401, 404, 200, 200, 200, 404, 200, 404)
 KNOWN = (401, 404, 200, 200, 200, 200, 200, 404)
+
+# Of the project, but for nobody's program.
+PERSONS = (401, 404, 200, 200, 200, 404, 403, 404)
 
 P, API = "/projects/{project}", "/api/v1"
 A = f"{API}/projects/{{project}}"
@@ -197,6 +221,14 @@ TABLE = (
     Row("GET", f"{A}/runs", OF_PROJECT),
     Row("GET", f"{A}/runs/{{run_id}}", OF_PROJECT),
     Row("GET", f"{A}/runs/{{run_id}}/events", OF_PROJECT),
+    Row("GET", f"{A}/tokens", PERSONS),
+    Row("POST", f"{A}/tokens", (401, 404, 201, 201, 201, 404, 403, 404), options=_new_token),
+    Row(
+        "DELETE",
+        f"{A}/tokens/{{token}}",
+        (401, 404, 204, 404, 204, 404, 403, 404),
+        before=_veras_token,
+    ),
 )
 
 
@@ -230,6 +262,7 @@ def address(world: SharedProject, row: Row) -> str:
         "sha256": world.poster,
         "name": "script",
         "person": GUEST,
+        "token": TOKEN,
     }
     path = re.sub(r"\{(\w+)\}", lambda match: values[match[1]], row.route)
     return path + row.query
@@ -249,7 +282,12 @@ def as_if_absent(text: str) -> str:
 
 def state(world: SharedProject) -> tuple[Any, ...]:
     """Return what a request might have changed."""
-    tables = (select(projects.c.name), select(members.c.person, members.c.role), select(runs.c.id))
+    tables = (
+        select(projects.c.name),
+        select(members.c.person, members.c.role),
+        select(runs.c.id),
+        select(access_tokens.c.purpose),
+    )
     with world.workspace.database.read() as connection:
         rows = tuple(tuple(connection.execute(query)) for query in tables)
     project = require_role(world.workspace, PROJECT, "olga", Role.VIEWER)

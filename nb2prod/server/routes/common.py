@@ -7,9 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.security import HTTPBearer
 
+from nb2prod.errors import RoleInsufficient
 from nb2prod.knowledge.models import MAX_PAGE_SIZE
 from nb2prod.server.errors import ErrorBody
 from nb2prod.server.gallery import Gallery, Reader, gallery_of, reader_of
+from nb2prod.workspace.projects import get_project
 
 GalleryHere = Annotated[Gallery, Depends(gallery_of)]
 ReaderHere = Annotated[Reader, Depends(reader_of)]
@@ -46,3 +48,26 @@ def api_router() -> APIRouter:
         # Only for the description; `admission.admit` decides.
         dependencies=[Depends(HTTPBearer(auto_error=False))],
     )
+
+
+def require_person(gallery: Gallery, reader: Reader, project: str, what: str) -> None:
+    """Let nobody but a person decide: a program in a project runs what other members wrote.
+
+    Parameters
+    ----------
+    what
+        What is decided, for the sentence: "Tokens of seats are made and revoked".
+
+    Raises
+    ------
+    ProjectNotFound
+        There is none such that the person behind the program is a member of.
+    RoleInsufficient
+        It is the token of a server, or of CI, that asks.
+    """
+    if reader.identity.project is not None:
+        get_project(gallery.workspace, project, person=reader.person)
+        raise RoleInsufficient(
+            f"{what} in the browser, or with a token of a person's own, not by a server, a run or"
+            " CI."
+        )

@@ -6,14 +6,21 @@ import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from sqlalchemy import update
 
+from nb2prod.store.schema import access_tokens
 from nb2prod.workspace.projects import get_project
-from nb2prod.workspace.tokens import issue_token, revoke
+from nb2prod.workspace.tokens import (
+    create_project_token,
+    issue_token,
+    revoke,
+    revoke_project_token,
+)
 from tests.helpers.services import ADMINISTRATOR, TIMEOUT_S, Services
 
 SERVICES = ("workspace", "mlflow")
@@ -198,6 +205,26 @@ def test_login_of_a_run_is_for_mlflow_alone(running: Services) -> None:
     finally:
         revoke(running.workspace, purpose="run:test")
     assert httpx.get(search, headers=headers, trust_env=False).status_code == 401
+
+
+def test_login_of_ci_is_for_the_service_alone(running: Services) -> None:
+    token, secret = create_project_token(running.workspace, "seats", person="edith", title="CI")
+    search = f"{running.mlflow}/api/2.0/mlflow/experiments/search?max_results=1"
+    try:
+        assert me(running, secret).json()["project"] == "seats"
+        assert ask(running, search, secret).status_code == 401
+        with running.workspace.database.write() as connection:
+            connection.execute(
+                update(access_tokens)
+                .where(access_tokens.c.purpose == f"ci:{token.id}")
+                .values(expires_at=datetime(2020, 1, 1, tzinfo=UTC))
+            )
+        expired = me(running, secret)
+        assert expired.status_code == 401
+        assert "expired on 2020-01-01" in expired.json()["message"]
+    finally:
+        revoke_project_token(running.workspace, "seats", token.id, person="edith")
+    assert me(running, secret).status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ class House:
             public=(f"{PREFIX}/static/",),
             proxies=frozenset({"10.9.8.7"}),
         )
-        self.app = HubLogin(echo, settings, client, run_token_identity=self.run_tokens.get)
+        self.app = HubLogin(echo, settings, client, own_token_identity=self.run_tokens.get)
 
     def browser(self, *, peer: str = "10.9.8.7", scheme: str = "http") -> Browser:
         return Browser(self.app, peer, scheme)
