@@ -33,6 +33,28 @@ FINDINGS: Mapping[str, FindingKind] = MappingProxyType(
             summary="The pipeline's newest version came from another notebook.",
             way_out="Give it a name of its own with `--name`, unless the notebook was moved.",
         ),
+        "run-setting-unknown": FindingKind(
+            severity=Severity.BLOCKING,
+            summary="`nb2prod` in the notebook's metadata has a key that means nothing.",
+            way_out="Mend its name, or delete it; docs/howto/pipelines.md lists those that there"
+            " are.",
+        ),
+        "run-setting-invalid": FindingKind(
+            severity=Severity.BLOCKING,
+            summary="`nb2prod` in the notebook's metadata says something of its runs that can't be"
+            " used.",
+            way_out="Mend it in the notebook's metadata, or delete it.",
+        ),
+        "smoke-value-invalid": FindingKind(
+            severity=Severity.BLOCKING,
+            summary="A value for smoke runs is not one of the notebook's parameters'.",
+            way_out="Mend `nb2prod.smoke` in the notebook's metadata.",
+        ),
+        "notebook-unreadable": FindingKind(
+            severity=Severity.BLOCKING,
+            summary="The file is no notebook. (`nb2prod check` alone says so as a finding.)",
+            way_out="Give the path of a Jupyter notebook, and save it again with Jupyter.",
+        ),
     }
 )
 
@@ -47,7 +69,7 @@ def environment_findings(
     dependencies
         The distributions, or modules, that the notebook imports.
     """
-    yield _finding(
+    yield finding(
         "environment-observed",
         f"The environment lock lists what is installed for Python {environment.lock.python}"
         " now; nothing declares it.",
@@ -58,7 +80,7 @@ def environment_findings(
         if name in dependencies or name.replace("-", "_") in dependencies
     )
     if local:
-        yield _finding(
+        yield finding(
             "environment-local-package",
             f"Installed from a local folder, so that the lock can't bring back the same code:"
             f" {', '.join(local)}.",
@@ -78,14 +100,15 @@ def origin_findings(
         Whether the repository's HEAD is on no branch.
     """
     if is_detached:
-        yield _finding("head-detached", "HEAD is on no branch: only the tag will keep the commit.")
+        yield finding("head-detached", "HEAD is on no branch: only the tag will keep the commit.")
     if former is not None and former.manifest.notebook != notebook:
-        yield _finding(
+        yield finding(
             "pipeline-of-another-notebook",
             f"{former.reference} came from {former.manifest.notebook}, this is {notebook}.",
         )
 
 
-def _finding(code: str, message: str) -> Finding:
+def finding(code: str, message: str) -> Finding:
+    """Return a finding of this room's."""
     kind = FINDINGS[code]
     return Finding(code=code, severity=kind.severity, message=message, way_out=kind.way_out)

@@ -31,9 +31,11 @@ from nb2prod.registry.models import (
     EnvironmentLock,
     Manifest,
     Reference,
+    RunSettings,
     Version,
     check_pipeline_name,
 )
+from nb2prod.registry.run_settings import read_run_settings
 from nb2prod.registry.stored import (
     PIPELINES_FOLDER,
     VersionEntry,
@@ -52,6 +54,7 @@ __all__ = [
     "EnvironmentOf",
     "Proposal",
     "VersionEntry",
+    "check",
     "confirm",
     "list_versions",
     "load_version",
@@ -203,28 +206,45 @@ def propose_content(
     opened = Repository(repository)
     pipeline = check_pipeline_name(name) if name else _name_from(notebook.name)
     former = newest_version(opened, pipeline)
+    parameters = _parameters(notebook)
+    settings, of_settings = read_run_settings(notebook.metadata, parameters)
     findings = [
         *preflight(notebook),
+        *of_settings,
         *origin_findings(path, former, is_detached=not opened.is_bare() and opened.is_detached()),
     ]
-    parameters = find_parameters(notebook).parameters if notebook.language == "python" else ()
     files: dict[str, bytes] = {}
     manifest = None
     if not any(finding.severity is Severity.BLOCKING for finding in findings):
         observed = environment(notebook.kernel_name)
         findings += environment_findings(observed, _dependencies(notebook, observed))
-        manifest = _manifest(notebook, path, directory, parameters, observed.lock)
+        manifest = _manifest(
+            notebook, path, directory, parameters, lock=observed.lock, run=settings
+        )
         files = _files(pipeline, notebook, manifest, observed)
     return Proposal(
         repository=repository,
         pipeline=pipeline,
         notebook=notebook,
-        findings=tuple(findings),
+        findings=tuple(sorted(findings, key=_is_not_blocking)),
         parameters=parameters,
         files=files,
         manifest=manifest,
         former=former,
     )
+
+
+def check(notebook: Notebook) -> tuple[Finding, ...]:
+    """Check a notebook as promotion does, but for what only a repository or a kernel can tell.
+
+    Returns
+    -------
+    tuple of Finding
+        Blocking ones first.
+    """
+    _, of_settings = read_run_settings(notebook.metadata, _parameters(notebook))
+    found = preflight(notebook)
+    return (*sorted((*found, *of_settings), key=_is_not_blocking),)
 
 
 def confirm(proposal: Proposal, author: Author | None = None) -> Version:
@@ -287,6 +307,10 @@ def confirm(proposal: Proposal, author: Author | None = None) -> Version:
     raise AssertionError("unreachable")
 
 
+def _is_not_blocking(finding: Finding) -> bool:
+    return finding.severity is not Severity.BLOCKING
+
+
 def _check_beneath(path: str) -> None:
     plain = PurePosixPath(path)
     if plain.is_absolute() or ".." in plain.parts or not path:
@@ -310,7 +334,9 @@ def _manifest(
     path: str,
     directory: str,
     parameters: tuple[Parameter, ...],
+    *,
     lock: EnvironmentLock,
+    run: RunSettings,
 ) -> Manifest:
     ours: Any = notebook.metadata.get("nb2prod")
     said = ours if isinstance(ours, Mapping) else {}
@@ -327,7 +353,12 @@ def _manifest(
         lock_is_observed=lock.is_observed,
         main_metric=main if isinstance(main, str) and main else None,
         lower_is_better=lower if isinstance(lower, bool) and main else None,
+        run=run,
     )
+
+
+def _parameters(notebook: Notebook) -> tuple[Parameter, ...]:
+    return find_parameters(notebook).parameters if notebook.language == "python" else ()
 
 
 def _files(
