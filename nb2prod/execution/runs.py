@@ -11,12 +11,12 @@ import base64
 import json
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from nb2prod.errors import RunEnded, RunNotFound
 from nb2prod.execution.collect import OPEN, asked_record, collect
@@ -73,6 +73,7 @@ def create_runs(
     *,
     project: Project,
     sweep: Mapping[str, Any] | None = None,
+    before: Callable[[Connection], None] | None = None,
 ) -> tuple[RunRecord, ...]:
     """Ask for several runs of a version at once: all of them, or none; see `create_run`.
 
@@ -80,6 +81,8 @@ def create_runs(
     ----------
     sweep
         The row of the sweep that they are of, where it is to be made as well.
+    before
+        What else is to be done in the same transaction, first; where it fails there are no runs.
     """
     sources = _store_sources(workspace, version)
     rows = [
@@ -87,6 +90,8 @@ def create_runs(
         for values, request in asked
     ]
     with workspace.database.write() as connection:
+        if before is not None:
+            before(connection)
         if sweep is not None:
             connection.execute(insert(sweeps).values(**sweep))
         connection.execute(insert(runs), rows)
@@ -244,7 +249,7 @@ def get_run(workspace: Workspace, run_id: str, *, person: str) -> RunRecord:
     return _record(workspace, rows[0])
 
 
-def list_runs(
+def list_runs(  # noqa: PLR0913 (one parameter per filter; all by name)
     workspace: Workspace,
     *,
     person: str,
@@ -273,6 +278,17 @@ def list_runs(
         query = query.where(runs.c.sweep_id.is_(None))
     with workspace.database.read() as connection:
         rows = connection.execute(query.limit(min(limit, LIST_LIMIT)).offset(offset)).all()
+    return tuple(_record(workspace, row) for row in rows)
+
+
+def runs_of_schedule(
+    workspace: Workspace, schedule: str, *, person: str, limit: int
+) -> tuple[RunRecord, ...]:
+    """Return the runs of a schedule in a person's projects, newest first."""
+    query = _visible(person).where(runs.c.schedule_id == schedule)
+    newest = query.order_by(runs.c.created_at.desc(), runs.c.id).limit(limit)
+    with workspace.database.read() as connection:
+        rows = connection.execute(newest).all()
     return tuple(_record(workspace, row) for row in rows)
 
 

@@ -76,7 +76,8 @@ def create_run(
 
 
 @router.get("/projects/{project}/runs")
-def list_runs(
+def list_runs(  # noqa: PLR0913 (one parameter per filter: FastAPI reads the signature)
+    *,
     gallery: GalleryHere,
     reader: ReaderHere,
     project: str,
