@@ -12,6 +12,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -30,6 +32,23 @@ MAX_LINE_BYTES = 32_000_000
 MAX_DEPTH = 60
 
 _SKIP_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listing:
+    """What is in a folder, in no order.
+
+    Parameters
+    ----------
+    folders, files
+        Names; links, and what is neither, are left out.
+    count
+        How many names were read, those that were left out included.
+    """
+
+    folders: tuple[str, ...]
+    files: tuple[str, ...]
+    count: int
 
 
 class UntrustedFolder:
@@ -68,6 +87,38 @@ class UntrustedFolder:
             return os.fdopen(descriptor, "rb")
         os.close(descriptor)
         return None
+
+    def list(self, *names: str, limit: int) -> Listing | None:
+        """List a folder, by the names that lead to it; without names the folder itself.
+
+        Parameters
+        ----------
+        limit
+            How many names are read at most.
+
+        Returns
+        -------
+        Listing or None
+            `None` where there is no folder of that name, or a link on the way to it.
+        """
+        descriptor = os.dup(self._descriptor)
+        try:
+            for name in names:
+                descriptor = _step(descriptor, name, os.O_DIRECTORY)
+        except OSError:
+            return None
+        try:
+            with os.scandir(descriptor) as entries:
+                found = list(islice(entries, limit))
+            return Listing(
+                folders=tuple(item.name for item in found if item.is_dir(follow_symlinks=False)),
+                files=tuple(item.name for item in found if item.is_file(follow_symlinks=False)),
+                count=len(found),
+            )
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
 
     def __enter__(self) -> Self:
         return self

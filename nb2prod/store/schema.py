@@ -118,14 +118,16 @@ schedules = Table(
     Column("time_zone", String(64), nullable=False),
     # Paths under the project's folder whose change makes a run; empty where only time decides.
     Column("inputs", JSON, nullable=False),
-    # The sha256 of each of them when it was last looked at.
+    # Their sha256 at the last run and at the last look (jobs.schedule_models.Seen).
     Column("input_hashes", JSON, nullable=False),
     # What is done about times that passed while nothing worked: skip, once, all.
     Column("missed", String(10), nullable=False),
     Column("is_paused", Boolean, nullable=False),
     Column("created_by", String(255), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    # When to look at it again; null while it is paused.
     Column("next_at", UtcDateTime),
+    # Up to when its times are settled.
     Column("last_at", UtcDateTime),
     # Why the last time made no run; null where it did.
     Column("last_error", Text),
@@ -185,6 +187,7 @@ runs = Table(
     Index(None, "created_at"),
     Index(None, "status"),
     Index(None, "sweep_id", "sweep_position"),
+    Index(None, "schedule_id", "created_at"),
     CheckConstraint(
         "status IN ('queued', 'running', 'succeeded', 'failed', 'timed_out', 'cancelled',"
         " 'kernel_died', 'lost')",

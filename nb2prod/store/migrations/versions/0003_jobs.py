@@ -69,6 +69,7 @@ def upgrade() -> None:
         op.add_column("runs", column)
     op.create_index("ix_runs_status", "runs", ["status"])
     op.create_index("ix_runs_sweep_id_sweep_position", "runs", ["sweep_id", "sweep_position"])
+    op.create_index("ix_runs_schedule_id_created_at", "runs", ["schedule_id", "created_at"])
     op.add_column("access_tokens", sa.Column("title", sa.Text))
     op.add_column("access_tokens", sa.Column("created_at", UtcDateTime))
     op.add_column("access_tokens", sa.Column("used_at", UtcDateTime))
