@@ -7,7 +7,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +221,59 @@ class WorkerSettings:
         return cls(
             mlflow_uri=env.get("MLFLOW_TRACKING_URI") or None,
             mlflow_workspace=env.get("MLFLOW_WORKSPACE") or None,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteSettings:
+    """How a command reaches a workspace on another machine, and what CI says of itself.
+
+    Parameters
+    ----------
+    server
+        Address of the workspace, as people open it (``NB2PROD_SERVER``, as in
+        ``https://hub.example.org``; by default commands work on this machine alone).
+    token
+        Secret of a token for one project, which its settings page makes (``NB2PROD_TOKEN``; it is
+        sent to ``server`` and nowhere else).
+    ci_commit
+        Commit of the team's repository that CI works on (``GITHUB_SHA`` or ``CI_COMMIT_SHA``,
+        which GitHub and GitLab set).
+    ci_branch
+        Its branch, or that of the pull request (``GITHUB_HEAD_REF``, ``GITHUB_REF_NAME``,
+        ``CI_MERGE_REQUEST_SOURCE_BRANCH_NAME`` or ``CI_COMMIT_REF_NAME``).
+    ci_url
+        Address of the CI job (``CI_JOB_URL``, or made of ``GITHUB_SERVER_URL``,
+        ``GITHUB_REPOSITORY`` and ``GITHUB_RUN_ID``).
+    """
+
+    server: str = ""
+    token: str = field(default="", repr=False)
+    ci_commit: str = ""
+    ci_branch: str = ""
+    ci_url: str = ""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> RemoteSettings:
+        """Read the settings from environment variables; see the class for their names."""
+        env = os.environ if environment is None else environment
+
+        def first(*names: str) -> str:
+            return next((env[name].strip() for name in names if env.get(name, "").strip()), "")
+
+        parts = [env.get(f"GITHUB_{name}", "") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID")]
+        github = "{}/{}/actions/runs/{}".format(*parts) if all(parts) else ""
+        return cls(
+            server=first("NB2PROD_SERVER"),
+            token=first("NB2PROD_TOKEN"),
+            ci_commit=first("GITHUB_SHA", "CI_COMMIT_SHA"),
+            ci_branch=first(
+                "GITHUB_HEAD_REF",
+                "GITHUB_REF_NAME",
+                "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME",
+                "CI_COMMIT_REF_NAME",
+            ),
+            ci_url=github or first("CI_JOB_URL"),
         )
 
 

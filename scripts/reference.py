@@ -129,10 +129,19 @@ def commands_page() -> str:
 
 
 def settings_page() -> str:
-    """Every environment variable, from the settings' own docstring."""
-    from nb2prod.settings import Settings
+    """Every environment variable, from the settings' own docstrings."""
+    from nb2prod.settings import RemoteSettings, Settings
 
-    lines = (inspect.getdoc(Settings) or "").splitlines()
+    return (
+        "# Settings\n\nRead from environment variables, once, at the start.\n\n"
+        + table(("Setting", "Meaning"), _settings_rows(Settings))
+        + "\n## Of commands that ask a workspace on another machine\n\n"
+        + table(("Setting", "Meaning"), _settings_rows(RemoteSettings))
+    )
+
+
+def _settings_rows(kind: type) -> list[tuple[str, str]]:
+    lines = (inspect.getdoc(kind) or "").splitlines()
     start = lines.index("----------") + 1
     rows: list[tuple[str, str]] = []
     for line in lines[start:]:
@@ -140,9 +149,7 @@ def settings_page() -> str:
             rows.append((f"`{line}`", ""))
         elif line:
             rows[-1] = (rows[-1][0], f"{rows[-1][1]} {line.strip()}".strip().replace("``", "`"))
-    return "# Settings\n\nRead from environment variables, once, at the start.\n\n" + table(
-        ("Setting", "Meaning"), rows
-    )
+    return rows
 
 
 def routes_page() -> str:

@@ -7,6 +7,7 @@ from nb2prod.errors import (
     InvalidInput,
     Nb2prodError,
     NotFound,
+    NotSignedIn,
     RoleInsufficient,
     Unavailable,
 )
@@ -17,6 +18,7 @@ EXIT_INTERRUPTED = 130
 _STATUS_BY_KIND: tuple[tuple[type[Nb2prodError], int], ...] = (
     (InvalidInput, 2),
     (NotFound, 3),
+    (NotSignedIn, 3),
     (RoleInsufficient, 3),
     (Conflict, 4),
     (Unavailable, 5),

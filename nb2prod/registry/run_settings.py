@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
-from nb2prod.errors import ParameterInvalid
+from nb2prod.errors import ParameterInvalid, SecretInvalid
 from nb2prod.export.models import Finding
 from nb2prod.notebook.parameter_values import read_value
 from nb2prod.notebook.parameters import Parameter
 from nb2prod.registry.findings import finding
 from nb2prod.registry.models import Network, Retry, RunSettings
 from nb2prod.settings import RESOURCE_CLASS_NAME
+from nb2prod.workspace.secret_rules import check_name
 
 METADATA_KEY = "nb2prod"
 MAX_TIMEOUT_S = 366 * 24 * 3600.0
@@ -30,8 +31,6 @@ RETRY_KINDS = ("lost", "kernel_died", "timed_out", "kernel_unavailable")
 _METRIC_KEYS = frozenset({"main_metric", "lower_is_better"})
 # What we write ourselves into a version that is opened, or that has run, as a notebook.
 _OWN_KEYS = frozenset({"project", "root", "server", "pipeline", "version", "commit"})
-_SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}\Z")
-_TAKEN_NAMES = ("NB2PROD_", "MLFLOW_", "JUPYTER")
 _EXCEPTION_NAME = re.compile(r"[A-Z][A-Za-z0-9_]{0,99}\Z")
 
 T = TypeVar("T")
@@ -212,13 +211,10 @@ def _failures(value: Any) -> tuple[str, ...]:
 
 def _secrets(value: Any) -> tuple[str, ...]:
     def check(name: str) -> None:
-        if not _SECRET_NAME.match(name):
-            raise _Unusable(
-                f"{_shown(name)} is no name of a secret: 1 to 64 of A–Z, 0–9 and _, beginning with"
-                " a letter"
-            )
-        if name.startswith(_TAKEN_NAMES):
-            raise _Unusable(f"{name} is a name that the workspace itself gives a meaning to")
+        try:
+            check_name(name)
+        except SecretInvalid as error:
+            raise _Unusable(error.message.rstrip(".")) from error
 
     return _names(value, check)
 

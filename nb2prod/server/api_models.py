@@ -8,7 +8,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from nb2prod.execution.models import ArtifactKind, CellStatus, FileAccess, RunRecord, RunStatus
+from nb2prod.execution.models import (
+    ArtifactKind,
+    CellStatus,
+    FileAccess,
+    Profile,
+    RunRecord,
+    RunStatus,
+)
 from nb2prod.execution.progress import Progress
 from nb2prod.knowledge.models import MetricChange, PageCard, PageView
 from nb2prod.server.gallery import Gallery
@@ -108,6 +115,14 @@ class MachineBody(FromDomain):
     host: str
 
 
+class CiBody(FromDomain):
+    """Where in CI a run was asked for; texts are empty where nothing was said."""
+
+    commit: str
+    branch: str
+    url: str
+
+
 class RunBody(FromDomain):
     """The record of a run."""
 
@@ -137,6 +152,8 @@ class RunBody(FromDomain):
     sources: dict[str, str]
     notes: list[str]
     mlflow_run_id: str | None
+    profile: Profile
+    ci: CiBody | None = Field(description="What CI said of itself, where it was CI that asked.")
 
 
 class RunList(BaseModel):

@@ -31,6 +31,7 @@ from nb2prod.server.routes import (
     pages,
     projects,
     projects_api,
+    run_results_api,
     runs_api,
     session,
     tokens_api,
@@ -118,6 +119,7 @@ def _add_routes(app: FastAPI, gallery: Gallery) -> None:
         projects_api.router,
         versions_api.router,
         runs_api.router,
+        run_results_api.router,
         tokens_api.router,
     ):
         closed.include_router(router)

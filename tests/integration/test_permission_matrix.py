@@ -221,6 +221,8 @@ TABLE = (
     Row("GET", f"{A}/runs", OF_PROJECT),
     Row("GET", f"{A}/runs/{{run_id}}", OF_PROJECT),
     Row("GET", f"{A}/runs/{{run_id}}/events", OF_PROJECT),
+    Row("GET", f"{A}/runs/{{run_id}}/page", OF_PROJECT),
+    Row("GET", f"{A}/runs/{{run_id}}/contents/{{name}}", OF_PROJECT),
     Row("GET", f"{A}/tokens", PERSONS),
     Row("POST", f"{A}/tokens", (401, 404, 201, 201, 201, 404, 403, 404), options=_new_token),
     Row(

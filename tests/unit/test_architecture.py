@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS = (
     ("nb2prod_kernels",),
     ("errors", "settings"),
+    ("remote",),
     ("store",),
     ("workspace",),
     ("notebook",),

@@ -9,9 +9,10 @@ from pydantic import Field
 
 from nb2prod.errors import Conflict, RunNotFound
 from nb2prod.execution import progress, runs
-from nb2prod.execution.models import RunRecord, RunRequest, RunStatus
+from nb2prod.execution.models import CiContext, Profile, RunRecord, RunRequest, RunStatus
 from nb2prod.registry import versions
 from nb2prod.registry.models import Reference, check_pipeline_name
+from nb2prod.registry.run_settings import MAX_TIMEOUT_S
 from nb2prod.server import api_models
 from nb2prod.server.bodies import described, json_body
 from nb2prod.server.gallery import Gallery, Reader
@@ -32,7 +33,16 @@ router = api_router()
 
 # A log is a file on disk; nobody reads further than this.
 After = Annotated[int, Query(ge=0, le=2**53, description="The place to go on from.")]
+Seconds = Annotated[float, Field(gt=0, le=MAX_TIMEOUT_S, allow_inf_nan=False)]
 Alone = Annotated[bool, Query(description="Only runs that are of no sweep.")]
+
+
+class NewCiContext(Asked):
+    """Where in CI a run is asked for; it stands on the run's page."""
+
+    commit: str = Field("", max_length=64, pattern=r"^[0-9A-Za-z]*$")
+    branch: str = Field("", max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")
+    url: str = Field("", max_length=2000, pattern=r"^(https?://[!-~]+)?$")
 
 
 class NewRun(Asked):
@@ -43,6 +53,24 @@ class NewRun(Asked):
     parameters: dict[str, Any] = Field(
         default_factory=dict, description="Values by name; others have their defaults."
     )
+    profile: Profile = Field(
+        Profile.FULL, description="Where values come from that are not given: smoke ones are small."
+    )
+    timeout_s: Seconds | None = Field(None, description="Of all cells; else the version's.")
+    cell_timeout_s: Seconds | None = Field(None, description="Of one cell; else the version's.")
+    ci: NewCiContext | None = Field(None, description="What CI says of itself.")
+
+    def request(self, person: str, executor: str) -> RunRequest:
+        """Return who asks, and how the run is to go."""
+        return RunRequest(
+            by=person,
+            via="browser" if self.ci is None else "ci",
+            executor=executor,
+            profile=self.profile,
+            timeout_s=self.timeout_s,
+            cell_timeout_s=self.cell_timeout_s,
+            ci=None if self.ci is None else CiContext(**self.ci.model_dump()),
+        )
 
 
 @router.post(
@@ -70,7 +98,7 @@ def create_run(
         found,
         versions.load_version(found.repository, reference),
         asked.parameters,
-        request=RunRequest(by=reader.person, via="browser", executor=gallery.means.executor),
+        request=asked.request(reader.person, gallery.means.executor),
     )
     return api_models.run_body(record)
 
