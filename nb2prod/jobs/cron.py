@@ -8,7 +8,9 @@ The rules are Debian cron's, by the package ``cronsim``. At a change of daylight
 * any other means a distance. It goes on in real time: what falls into the gap is left out, and
   what falls into the hour that comes twice is due twice.
 
-Where neither the day of the month nor the day of the week begins with ``*``, one of them suffices.
+On Lord Howe Island alone, whose clock changes by half an hour, such a distance may leave out one
+time more. Where neither the day of the month nor the day of the week begins with ``*``, one of
+them suffices.
 """
 
 from __future__ import annotations
