@@ -47,6 +47,13 @@ test: setup ## All tests: unit, integration with real kernels and containers, en
 	@if scripts/engine.sh; then scripts/images.sh; else [ -z "$${CI:-}" ]; fi
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+.PHONY: chaos
+chaos: setup ## Kill the workspace's processes while N runs go on; SEED=… repeats a storm
+	@scripts/system.sh chromium postgres
+	@if scripts/engine.sh; then scripts/images.sh base; fi
+	@NB2PROD_CHAOS_RUNS=$(or $(N),60) NB2PROD_CHAOS_SEED=$(SEED) \
+	  $(BIN)/python -m pytest tests/integration/hub/test_chaos.py $(PYTEST_ARGS)
+
 .PHONY: test-unit
 test-unit: setup ## The fast tests only
 	@$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
@@ -60,6 +67,10 @@ bench-spawn: setup ## Measure how fast servers start, against a plain DockerSpaw
 	@scripts/engine.sh
 	@scripts/images.sh
 	@$(BIN)/python -m bench.spawn $(BENCH_ARGS)
+
+.PHONY: bench-jobs
+bench-jobs: setup ## Measure the queue, and a sweep against papermill and jupyter-scheduler
+	@$(BIN)/python -m bench.jobs $(BENCH_ARGS)
 
 .PHONY: format
 format: setup ## Format the Python code

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 EXTRAS = "nb2prod[hub,server,mlflow,docker,lab]"
 PACKAGES = (
+    "cronsim",
+    "cryptography",
+    "dbos",
     "fastapi",
     "httpx",
     "jupyterhub",

@@ -172,9 +172,7 @@ def abandon(
     if row.record is not None:
         return record_from_json(row.record)
     asked = asked_record(workspace, row)
-    record = replace(
-        asked, status=status, reason=reason, started_at=row.started_at, ended_at=now()
-    )
+    record = replace(asked, status=status, reason=reason, started_at=row.started_at, ended_at=now())
     return settle(workspace, record, only_from=only_from)
 
 
@@ -315,6 +313,8 @@ def _record(workspace: Workspace, asked: RunRecord, row: Row[Any], evidence: Evi
         },
         mlflow_run_id=history.mlflow_run_id,
         notes=evidence.notes,
+        peak_memory_mb=history.peak_memory_mb,
+        memory_limit_mb=history.memory_limit_mb,
     )
 
 

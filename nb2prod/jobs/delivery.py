@@ -33,6 +33,7 @@ THREADS_BESIDE = 16
 _DONE = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 _UNDER_WAY = ["ENQUEUED", "PENDING", "DELAYED"]
 KEPT = timedelta(days=7)
+_QUEUE = "runs-"
 
 
 class Delivery:
@@ -91,7 +92,8 @@ class Delivery:
                 on_conflict="always_update",
             )
         for workflow in DBOS.list_workflows(status=_UNDER_WAY, load_input=False):
-            self._under_way.add(_run_of(workflow.workflow_id))
+            if self._is_listened_to(workflow):
+                self._under_way.add(_run_of(workflow.workflow_id))
 
     def close(self) -> None:
         """Stop to work; to be called when ``life.stop`` is set."""
@@ -124,8 +126,11 @@ class Delivery:
             former = DBOS.list_workflows(
                 workflow_id_prefix=f"{run_id}.", load_input=False, load_output=False
             )
-            if any(workflow.status in _UNDER_WAY for workflow in former):
-                return
+            for workflow in former:
+                if workflow.status in _UNDER_WAY:
+                    # What works for it here is known; this one was given up, for instance since
+                    # DBOS could not write to its database.
+                    DBOS.cancel_workflow(workflow.workflow_id)
             # Of a class that is no more the run only learns so.
             queue = queue_of(resources if resources in self._queues else DEFAULT_RESOURCES)
             with SetWorkflowID(f"{run_id}.{len(former) + 1}"):
@@ -162,6 +167,14 @@ class Delivery:
         finally:
             self._forget(run_id)
 
+    def _is_listened_to(self, workflow: Any) -> bool:
+        """Tell whether a workflow will go on; one in the queue of a class that is no more won't."""
+        queues = {queue_of(name) for name in self._queues}
+        is_waiting = workflow.status != "PENDING"
+        return not (
+            is_waiting and _is_queue(workflow.queue_name) and workflow.queue_name not in queues
+        )
+
     def _forget(self, run_id: str) -> None:
         with self._mutex:
             self._under_way.discard(run_id)
@@ -169,7 +182,11 @@ class Delivery:
 
 def queue_of(resources: str) -> str:
     """Return the name of a resource class's queue."""
-    return f"runs-{resources}"
+    return f"{_QUEUE}{resources}"
+
+
+def _is_queue(name: str | None) -> bool:
+    return name is not None and name.startswith(_QUEUE)
 
 
 def _run_of(workflow_id: str) -> str:

@@ -18,7 +18,9 @@ from types import TracebackType
 from typing import Self
 
 from nb2prod.errors import Conflict, storage_error
+from nb2prod.execution.recorder import now
 from nb2prod.jobs.delivery import Delivery
+from nb2prod.jobs.due_runs import make_due_runs
 from nb2prod.jobs.life import RunLife
 from nb2prod.jobs.models import Executor
 from nb2prod.jobs.queue import (
@@ -143,11 +145,9 @@ class Dispatcher:
     def reconcile(self) -> None:
         """Bring rows, workflows and executors together, as a dispatcher that was killed left them.
 
-        Runs that have been started and have no workflow get one; what executors have of runs
-        that have ended is removed, and so are such runs' tokens; missing pages are made.
+        What executors have of runs that have ended is removed, and so are such runs' tokens;
+        missing pages are made. Runs that go on and have no workflow get one by `look`.
         """
-        for ticket in running(self._workspace, tuple(self._executors)):
-            self._deliver(ticket)
         still_open = open_ids(self._workspace, tuple(self._executors))
         for executor in self._executors.values():
             for run_id in executor.known():
@@ -160,7 +160,7 @@ class Dispatcher:
     def look(self) -> None:
         """Make the runs that are due, and let in those that wait, as far as there is room."""
         if self._is_time("schedules", SCHEDULES_INTERVAL_S):
-            pass  # WIRE schedules
+            make_due_runs(self._workspace, next(iter(self._executors)), now=now())
         if self._is_time("tidy", TIDY_INTERVAL_S):
             self._delivery.tidy()
         under_way = self._delivery.under_way()
@@ -168,10 +168,12 @@ class Dispatcher:
         # More of each than could be let in at once, as some of them may be under way already.
         each = 2 * max(self._room.slots.values()) + len(under_way)
         candidates = waiting(self._workspace, names, each=each)
-        going = [
-            *running(self._workspace, names),
-            *(ticket for ticket in candidates if ticket.id in under_way),
-        ]
+        started = running(self._workspace, names)
+        for ticket in started:
+            if ticket.id not in under_way:
+                # Its workflow was given up, or is on its way out; the row says what is true.
+                self._deliver(ticket)
+        going = [*started, *(ticket for ticket in candidates if ticket.id in under_way)]
         fresh = [ticket for ticket in candidates if ticket.id not in under_way]
         for ticket in chosen(fresh, going, room=self._room):
             self._deliver(ticket)

@@ -35,6 +35,7 @@ from nb2prod.jobs.retries import pause_before
 from nb2prod.knowledge.pages import publish
 from nb2prod.registry.models import Reference
 from nb2prod.registry.versions import load_version
+from nb2prod.workspace.secrets import read_secrets
 from nb2prod.workspace.tokens import issue_token, revoke
 from nb2prod.workspace.workspace import Workspace
 
@@ -200,7 +201,7 @@ class RunLife:
         settings = read_version(folder.version, repository=run.project.repository).manifest.run
 
         def environment() -> dict[str, str]:
-            secrets: dict[str, str] = {}  # WIRE secrets
+            secrets = read_secrets(self.workspace, run.project, settings.secrets)
             return {**secrets, "MLFLOW_TRACKING_TOKEN": self._issue_token(run, TOKEN_LIFE)}
 
         return Job(

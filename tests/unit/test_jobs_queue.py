@@ -15,7 +15,6 @@ from nb2prod.registry.models import Retry
 from nb2prod.settings import ResourceClass, Settings
 from tests.helpers.gallery import ENDED, make_record
 
-
 NOT_RUN = (CellRecord(number=1),)
 
 
