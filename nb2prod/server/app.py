@@ -33,6 +33,8 @@ from nb2prod.server.routes import (
     projects_api,
     run_results_api,
     runs_api,
+    schedules,
+    schedules_api,
     session,
     tokens_api,
     versions_api,
@@ -112,7 +114,7 @@ def create_app(  # noqa: PLR0913 (a shell says by name what it puts in; all have
 
 def _add_routes(app: FastAPI, gallery: Gallery) -> None:
     closed = APIRouter(prefix=gallery.prefix, dependencies=[Depends(admit)])
-    for router in (pages.router, compare.router, projects.router):
+    for router in (pages.router, compare.router, projects.router, schedules.router):
         closed.include_router(router)
     for router in (
         api.router,
@@ -121,6 +123,7 @@ def _add_routes(app: FastAPI, gallery: Gallery) -> None:
         runs_api.router,
         run_results_api.router,
         tokens_api.router,
+        schedules_api.router,
     ):
         closed.include_router(router)
     if not gallery.means.is_behind_login:

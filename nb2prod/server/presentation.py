@@ -76,6 +76,20 @@ def age(moment: datetime, at: datetime) -> str:
     return f"{count} {unit}{'' if count == 1 else 's'} ago"
 
 
+def ahead(moment: datetime, at: datetime) -> str:
+    """Say how far ahead something is.
+
+    >>> ahead(datetime(2026, 1, 3, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
+    'in 2 days'
+    """
+    seconds = (moment - at).total_seconds()
+    if seconds < 1:
+        return "now"
+    size, unit = next((size, unit) for limit, size, unit in _STEPS if seconds < limit)
+    count = int(seconds // size)
+    return f"in {count} {unit}{'' if count == 1 else 's'}"
+
+
 def moment(value: datetime) -> str:
     """Say a point in time, in UTC.
 
@@ -189,6 +203,7 @@ def _minus(text: str) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "age": age,
+    "ahead": ahead,
     "moment": moment,
     "duration": duration,
     "size": size,

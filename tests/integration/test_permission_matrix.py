@@ -12,13 +12,14 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
+from nb2prod.jobs.schedules import NewSchedule, create_schedule
 from nb2prod.registry.versions import list_versions
 from nb2prod.server.app import create_app
 from nb2prod.server.servers import ServerState
 from nb2prod.settings import Settings
-from nb2prod.store.schema import access_tokens, members, projects, runs
+from nb2prod.store.schema import access_tokens, members, projects, runs, schedules
 from nb2prod.workspace.projects import Role, add_member, remove_member, require_role
 from nb2prod.workspace.workspace import open_workspace
 from tests.helpers.client import HOST, PREFIX, Client, browser_of, program_of, session_of
@@ -57,6 +58,7 @@ STRANGERS = ("anonymous", "outsider", "administrator", "token of another project
 ABSENT = {PROJECT: "absent-seats", RUN: "absentrunaaa", SECOND_RUN: "absentrunbbb"}
 GUEST = "zoe"
 TOKEN = "verastokenaa"
+SCHEDULE = "hiddenschaaa"
 
 Options = dict[str, Any]
 
@@ -142,6 +144,27 @@ def _veras_token(world: SharedProject) -> None:
     with world.workspace.database.write() as connection:
         connection.execute(delete(access_tokens).where(access_tokens.c.sha256 == values["sha256"]))
         connection.execute(insert(access_tokens).values(project_id=project.id, **values))
+
+
+def _schedule(world: SharedProject) -> None:
+    asked = NewSchedule(pipeline=PIPELINE, cron="@daily")
+    with world.workspace.database.write() as connection:
+        connection.execute(delete(schedules))
+    made = create_schedule(world.workspace, PROJECT, asked, person="edda")
+    with world.workspace.database.write() as connection:
+        connection.execute(update(schedules).values(id=SCHEDULE).where(schedules.c.id == made.id))
+
+
+def _new_schedule(_world: SharedProject, _caller: str) -> Options:
+    return {"json": {"pipeline": PIPELINE, "cron": "@daily"}}
+
+
+def _time(_world: SharedProject, _caller: str) -> Options:
+    return {"json": {"cron": "@hourly"}}
+
+
+def _schedule_form(_world: SharedProject, _caller: str) -> Options:
+    return {"data": {"pipeline": PIPELINE, "cron": "@hourly"}}
 
 
 def _run(_world: SharedProject, _caller: str) -> Options:
@@ -231,6 +254,55 @@ TABLE = (
         (401, 404, 204, 404, 204, 404, 403, 404),
         before=_veras_token,
     ),
+    Row("GET", f"{P}/schedules", READ, before=_schedule),
+    Row(
+        "POST",
+        f"{P}/schedules",
+        (401, 404, 403, 303, 303, 404, 404, 404),
+        options=_schedule_form,
+    ),
+    *(
+        Row(
+            "POST",
+            f"{P}/schedules/{{schedule_id}}{verb}",
+            (401, 404, 403, 303, 303, 404, 404, 404),
+            options=_schedule_form,
+            before=_schedule,
+        )
+        for verb in ("", "/pause", "/resume", "/delete", "/run")
+    ),
+    Row("GET", f"{A}/schedules", OF_PROJECT, before=_schedule),
+    Row("POST", f"{A}/schedules", (401, 404, 403, 201, 201, 404, 201, 404), options=_new_schedule),
+    Row("POST", f"{A}/schedules/preview", OF_PROJECT, options=_time),
+    Row("GET", f"{A}/schedules/{{schedule_id}}", OF_PROJECT, before=_schedule),
+    Row(
+        "PATCH",
+        f"{A}/schedules/{{schedule_id}}",
+        (401, 404, 403, 200, 200, 404, 200, 404),
+        options=_time,
+        before=_schedule,
+    ),
+    Row(
+        "DELETE",
+        f"{A}/schedules/{{schedule_id}}",
+        (401, 404, 403, 204, 204, 404, 204, 404),
+        before=_schedule,
+    ),
+    *(
+        Row(
+            "POST",
+            f"{A}/schedules/{{schedule_id}}/{verb}",
+            (401, 404, 403, 200, 200, 404, 200, 404),
+            before=_schedule,
+        )
+        for verb in ("pause", "resume")
+    ),
+    Row(
+        "POST",
+        f"{A}/schedules/{{schedule_id}}/run-now",
+        (401, 404, 403, 201, 201, 404, 201, 404),
+        before=_schedule,
+    ),
 )
 
 
@@ -265,6 +337,7 @@ def address(world: SharedProject, row: Row) -> str:
         "name": "script",
         "person": GUEST,
         "token": TOKEN,
+        "schedule_id": SCHEDULE,
     }
     path = re.sub(r"\{(\w+)\}", lambda match: values[match[1]], row.route)
     return path + row.query
@@ -289,6 +362,7 @@ def state(world: SharedProject) -> tuple[Any, ...]:
         select(members.c.person, members.c.role),
         select(runs.c.id),
         select(access_tokens.c.purpose),
+        select(schedules.c.id, schedules.c.cron, schedules.c.is_paused),
     )
     with world.workspace.database.read() as connection:
         rows = tuple(tuple(connection.execute(query)) for query in tables)

@@ -25,7 +25,7 @@ from nb2prod.errors import (
     StorageFull,
     VersionNotFound,
 )
-from nb2prod.execution.runs import runs_of_schedule
+from nb2prod.execution.runs import create_runs, runs_of_schedule
 from nb2prod.jobs import due_runs, schedules
 from nb2prod.jobs.changed_inputs import Looker
 from nb2prod.jobs.schedules import (
@@ -486,13 +486,12 @@ class TestExactlyOnce:
         self, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         clock.create()
-        original = due_runs.create_runs
         others: list[tuple[str, ...]] = []
 
         def overtaken(*arguments: Any, **named: Any) -> Any:
-            monkeypatch.setattr(due_runs, "create_runs", original)
+            monkeypatch.setattr(due_runs, "create_runs", create_runs)
             others.append(clock.at(NIGHT))
-            return original(*arguments, **named)
+            return create_runs(*arguments, **named)
 
         monkeypatch.setattr(due_runs, "create_runs", overtaken)
 
@@ -504,12 +503,11 @@ class TestExactlyOnce:
         self, clock: Clock, monkeypatch: pytest.MonkeyPatch, change: str
     ) -> None:
         schedule = clock.create()
-        original = due_runs.create_runs
         take_back = {"paused": pause_schedule, "removed": delete_schedule}[change]
 
         def overtaken(*arguments: Any, **named: Any) -> Any:
             take_back(clock.workspace, "seats", schedule.id, person="edda")
-            return original(*arguments, **named)
+            return create_runs(*arguments, **named)
 
         monkeypatch.setattr(due_runs, "create_runs", overtaken)
 

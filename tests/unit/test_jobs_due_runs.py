@@ -56,8 +56,7 @@ def test_minutes_are_each_on_time_once(missed: Missed) -> None:
     looks = [TWO + SECOND * second for second in range(600) if not 200 <= second < 230]
 
     counts = [
-        due_times(MINUTELY, missed, since=since, now=now).count
-        for since, now in pairwise(looks)
+        due_times(MINUTELY, missed, since=since, now=now).count for since, now in pairwise(looks)
     ]
 
     assert sum(counts) == 9
@@ -81,7 +80,10 @@ def test_no_time_asks_for_nothing() -> None:
     assert due_times(None, ALL, since=TWO - DAY, now=TWO).count == 0
 
 
-OLD, NEW, GONE = {"a": "1"}, {"a": "2"}, {"a": None}
+Hashes = dict[str, str | None]
+OLD: Hashes = {"a": "1"}
+NEW: Hashes = {"a": "2"}
+GONE: Hashes = {"a": None}
 
 
 @pytest.mark.parametrize(
@@ -133,7 +135,7 @@ OLD, NEW, GONE = {"a": "1"}, {"a": "2"}, {"a": None}
     ],
 )
 def test_look_at_data_makes_a_run_of_what_has_changed(
-    seen: Seen, look: dict[str, str | None], count: int, after: Seen
+    seen: Seen, look: Hashes, count: int, after: Seen
 ) -> None:
     later = TWO + 30 * SECOND
     plan = Plan(count=1, next_at=TWO + DAY, last_at=TWO, last_error=None, seen=seen)
