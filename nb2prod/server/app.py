@@ -36,6 +36,7 @@ from nb2prod.server.routes import (
     schedules,
     schedules_api,
     session,
+    sweeps_api,
     tokens_api,
     versions_api,
 )
@@ -124,6 +125,7 @@ def _add_routes(app: FastAPI, gallery: Gallery) -> None:
         run_results_api.router,
         tokens_api.router,
         schedules_api.router,
+        sweeps_api.router,
     ):
         closed.include_router(router)
     if not gallery.means.is_behind_login:
