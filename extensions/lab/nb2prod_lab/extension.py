@@ -16,6 +16,7 @@ from nb2prod_lab.kernels import ProjectKernelManager
 from nb2prod_lab.open_version import open_routes
 from nb2prod_lab.service import WorkspaceService
 from nb2prod_lab.settings import LabSettings
+from nb2prod_lab.sweeps import sweep_routes
 
 
 class LabExtension(ExtensionApp):
@@ -84,6 +85,7 @@ class LabExtension(ExtensionApp):
         )
         self.service = WorkspaceService(settings)
         self.handlers.extend(routes(self.service))
+        self.handlers.extend(sweep_routes(self.service))
         self.handlers.extend(open_routes(self.service))
         if not settings.has_workspace:
             self.log.info("nb2prod_lab no workspace: NB2PROD_SERVICE_URL is not set")

@@ -17,16 +17,19 @@ from nb2prod_lab.saved_notebook import request_with_notebook
 from nb2prod_lab.service import NO_WORKSPACE, WorkspaceService
 
 API = "nb2prod/api"
+LIST_LIMIT = "10"
 # What a pipeline, a version's number and a run's id are made of: no dots, no slashes.
 NAME = r"([A-Za-z0-9_-]{1,100})"
 NUMBER = r"([1-9][0-9]{0,8})"
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A body from the browser: what it has too much is refused, by name."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class ProposalRequest(_Strict):
+class ProposalRequest(Strict):
     """Check the saved notebook at a path; ``hash`` is the contents API's, of what was saved."""
 
     path: str = Field(max_length=4096)
@@ -34,7 +37,7 @@ class ProposalRequest(_Strict):
     hash: str | None = None
 
 
-class PromotionRequest(_Strict):
+class PromotionRequest(Strict):
     """Promote the saved notebook, if it still is what the proposal with this digest was for."""
 
     path: str = Field(max_length=4096)
@@ -42,7 +45,7 @@ class PromotionRequest(_Strict):
     name: str | None = None
 
 
-class RunRequest(_Strict):
+class RunRequest(Strict):
     """Run a version; parameters that are not named have their defaults."""
 
     pipeline: str
@@ -50,7 +53,7 @@ class RunRequest(_Strict):
     parameters: dict[str, Any] = Field(default_factory=dict)
 
 
-_Request = TypeVar("_Request", bound=_Strict)
+_Request = TypeVar("_Request", bound=Strict)
 
 
 class ServiceHandler(APIHandler):
@@ -164,8 +167,10 @@ class RunsHandler(ServiceHandler):
         """List runs, newest first."""
         query = {
             "pipeline": self.get_query_argument("pipeline"),
-            "limit": self.get_query_argument("limit", "10"),
+            "limit": self.get_query_argument("limit", LIST_LIMIT),
             "offset": self.get_query_argument("offset", "0"),
+            # Those of a sweep are one entry of `nb2prod_lab.sweeps`.
+            "is_alone": "true",
         }
         self.finish(json.dumps(await self.service.ask("runs", **query)))
 
@@ -187,6 +192,18 @@ class RunHandler(ServiceHandler):
     async def get(self, run_id: str) -> None:
         """Answer with the run's record as it is now."""
         self.finish(json.dumps(await self.service.ask("runs", run_id)))
+
+
+class RunCancelHandler(ServiceHandler):
+    """The end of a run that somebody asks for."""
+
+    @authenticated
+    @authorized
+    async def post(self, run_id: str) -> None:
+        """Ask a run to end; answers with the run as it stands."""
+        status, run = await self.service.tell(b"{}", "runs", run_id, "cancel")
+        self.set_status(status)
+        self.finish(json.dumps(run))
 
 
 class RunEventsHandler(ServiceHandler):
@@ -212,6 +229,7 @@ def routes(service: WorkspaceService) -> list[tuple[str, type[ServiceHandler], d
         f"versions/{NAME}/{NUMBER}": VersionHandler,
         "runs": RunsHandler,
         f"runs/{NAME}": RunHandler,
+        f"runs/{NAME}/cancel": RunCancelHandler,
         f"runs/{NAME}/events": RunEventsHandler,
     }
     arguments = {"service": service}

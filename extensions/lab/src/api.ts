@@ -6,9 +6,14 @@ import type {
   Context,
   Json,
   Listing,
+  NewSweep,
   Proposal,
   Run,
   RunEvents,
+  Sweep,
+  SweepItem,
+  SweepPreview,
+  TableView,
   VersionDetail,
   VersionEntry
 } from './models';
@@ -63,6 +68,7 @@ export class Api {
     return this._get(`versions/${encodeURIComponent(pipeline)}/${number}`);
   }
 
+  /** The runs that are of no sweep. */
   runs(pipeline: string): Promise<Listing<Run>> {
     return this._get('runs', { pipeline });
   }
@@ -71,8 +77,44 @@ export class Api {
     return this._post('runs', { pipeline, version, parameters });
   }
 
+  /** The record of a run as it is now. */
+  record(runId: string): Promise<Run> {
+    return this._get(`runs/${encodeURIComponent(runId)}`);
+  }
+
+  cancel(runId: string): Promise<Run> {
+    return this._post(`runs/${encodeURIComponent(runId)}/cancel`, {});
+  }
+
   events(runId: string, after: number): Promise<RunEvents> {
     return this._get(`runs/${encodeURIComponent(runId)}/events`, { after: String(after) });
+  }
+
+  sweeps(pipeline: string): Promise<Listing<SweepItem>> {
+    return this._get('sweeps', { pipeline });
+  }
+
+  /** How many runs a sweep would have; makes nothing. */
+  previewSweep(sweep: NewSweep): Promise<SweepPreview> {
+    return this._post('sweeps/preview', sweep);
+  }
+
+  startSweep(sweep: NewSweep): Promise<Sweep> {
+    return this._post('sweeps', sweep);
+  }
+
+  sweep(id: string, view: TableView): Promise<Sweep> {
+    const query = { sort: view.sort, order: view.order, offset: String(view.offset) };
+    return this._get(`sweeps/${encodeURIComponent(id)}`, query);
+  }
+
+  cancelSweep(id: string): Promise<Sweep> {
+    return this._post(`sweeps/${encodeURIComponent(id)}/cancel`, {});
+  }
+
+  /** Ask anew for the runs that have failed, were cancelled, or are missing. */
+  resumeSweep(id: string): Promise<Sweep> {
+    return this._post(`sweeps/${encodeURIComponent(id)}/resume`, {});
   }
 
   private _get<T>(path: string, query: Record<string, string> = {}): Promise<T> {
@@ -110,10 +152,15 @@ export class Api {
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown;
+    return JSON.parse(text, withAllDigits) as unknown;
   } catch {
     return undefined;
   }
+}
+
+/** A whole number beyond 2^53 stays the text that it is, where the browser tells it. */
+function withAllDigits(_key: string, value: unknown, context?: { source?: string }): unknown {
+  return Number.isInteger(value) && !Number.isSafeInteger(value) ? (context?.source ?? value) : value;
 }
 
 function refusal(response: Response, body: unknown): ApiError {

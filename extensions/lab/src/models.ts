@@ -82,6 +82,14 @@ export type RunStatus =
   | 'kernel_died'
   | 'lost';
 
+/** A failure that was tried again. */
+export interface Attempt {
+  /** From 1. */
+  number: number;
+  status: RunStatus;
+  reason: string;
+}
+
 export interface Run {
   id: string;
   pipeline: string;
@@ -92,6 +100,8 @@ export interface Run {
   requested_by: string;
   created_at: string;
   ended_at: string | null;
+  /** Oldest first. */
+  attempts: Attempt[];
 }
 
 export interface RunEvent {
@@ -108,6 +118,8 @@ export interface RunEvent {
 }
 
 export interface RunEvents {
+  /** Which attempt they are of, from 1. */
+  attempt: number;
   events: RunEvent[];
   /** What to ask for next. */
   next: number;
@@ -119,6 +131,78 @@ export interface RunEvents {
 
 export interface Listing<T> {
   items: T[];
+}
+
+/** What is asked for: several values as people write them, or a list of values. */
+export type Axis = string | Json[];
+
+export interface NewSweep {
+  pipeline: string;
+  version: number;
+  axes: Record<string, Axis>;
+}
+
+/** What a sweep would make. */
+export interface SweepPreview {
+  count: number;
+  /** The parameters that have several values. */
+  varied: string[];
+}
+
+/** A run of a sweep may not have been asked for yet. */
+export type RowStatus = RunStatus | 'not_run';
+
+export interface SweepItem {
+  id: string;
+  pipeline: string;
+  version: number;
+  varied: string[];
+  count: number;
+  /** Only those that occur. */
+  counts: Partial<Record<RowStatus, number>>;
+  /** Whether something waits or goes on. */
+  is_open: boolean;
+  requested_by: string;
+  created_at: string;
+  cancelled_at: string | null;
+  /** Path of its page. */
+  url: string;
+}
+
+export interface SweepRow {
+  position: number;
+  parameters: Record<string, Json>;
+  /** `null` where it was not asked for yet. */
+  run_id: string | null;
+  status: RowStatus;
+  reason: string;
+  duration_s: number | null;
+  metrics: Record<string, number | null>;
+  is_best: boolean;
+  /** Path of the run's page, once there is one. */
+  page: string | null;
+}
+
+export interface Sweep extends SweepItem {
+  /** Names of all metrics, the main one first. */
+  metrics: string[];
+  sort: string;
+  order: SortOrder;
+  offset: number;
+  limit: number;
+  total: number;
+  csv_url: string;
+  rows: SweepRow[];
+}
+
+export type SortOrder = 'asc' | 'desc';
+
+/** Which part of a sweep's table is shown. */
+export interface TableView {
+  /** `position`, `status`, `duration`, `parameter:NAME` or `metric:NAME`. */
+  sort: string;
+  order: SortOrder;
+  offset: number;
 }
 
 /** Whether a run has come to its end. */

@@ -51,8 +51,26 @@ export function fieldKind(parameter: Parameter): FieldKind {
 
 /** What a field shows before anybody has touched it. */
 export function initialDraft(parameter: Parameter): Draft {
-  const { default: value } = parameter;
+  return valueDraft(parameter, parameter.default);
+}
+
+function valueDraft(parameter: Parameter, value: Json): Draft {
   return { text: draftText(parameter, value), isNone: value === null };
+}
+
+/** Drafts with the values of a run. */
+export function draftsOf(
+  parameters: readonly Parameter[],
+  values: Readonly<Record<string, Json>>
+): Drafts {
+  const drafts: Record<string, Draft> = {};
+  for (const parameter of parameters) {
+    const value = values[parameter.name];
+    if (value !== undefined) {
+      drafts[parameter.name] = valueDraft(parameter, value);
+    }
+  }
+  return drafts;
 }
 
 function draftText(parameter: Parameter, value: Json): string {
@@ -244,6 +262,11 @@ const JSON_WORDS = { null: 'null', true: 'true', false: 'false' } as const;
 /** A value as Python writes it. */
 export function valueText(value: Json): string {
   return written(value, PYTHON);
+}
+
+/** A value as it stands beside a box or in a list: texts without quotes. */
+export function choiceText(value: Json): string {
+  return typeof value === 'string' ? value : valueText(value);
 }
 
 function written(value: Json, words: Readonly<Record<'null' | 'true' | 'false', string>>): string {

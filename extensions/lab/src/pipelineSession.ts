@@ -1,33 +1,23 @@
-/** One pipeline: its versions, the form of one of them, its runs, and the run that is watched. */
+/** One pipeline: its versions, the form of one of them, its runs, and what of them is watched. */
 
 import { Poll } from '@lumino/polling';
 import type { IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
 import { asApiError, type Api, type ApiError } from './api';
-import { isEnded, type Run, type VersionDetail, type VersionEntry } from './models';
-import {
-  carriedDrafts,
-  changedValues,
-  problemsOf,
-  type Draft,
-  type Drafts
-} from './parameters';
-import {
-  ERROR_INTERVAL_MS,
-  FIRST_INTERVAL_MS,
-  nextInterval,
-  PAGE_ROUNDS
-} from './polling';
-import { advance, beginning, type Progress } from './progress';
-
-/** Rounds between two looks at the list, while a run in it goes on that is not watched. */
-const LIST_ROUNDS = 5;
+import { entriesOf, idOf, isOpen, type Entry } from './entries';
+import { FormSession } from './formSession';
+import { isEnded, type Run, type SweepItem, type VersionDetail, type VersionEntry } from './models';
+import { ERROR_INTERVAL_MS, FIRST_INTERVAL_MS, LIST_ROUNDS, nextInterval } from './polling';
+import { RunWatch } from './runWatch';
+import { SweepWatch } from './sweepWatch';
 
 export class PipelineSession implements IDisposable {
   constructor(
     readonly pipeline: string,
     private readonly _api: Api
   ) {
+    this.form = new FormSession(_api);
+    this.form.changed.connect(() => this._changed.emit());
     this._poll = new Poll({
       auto: false,
       name: `nb2prod-lab:runs-of-${pipeline}`,
@@ -37,6 +27,8 @@ export class PipelineSession implements IDisposable {
     });
     this._poll.ticked.connect(this._onTick, this);
   }
+
+  readonly form: FormSession;
 
   /** Emitted when anything here is new. */
   get changed(): ISignal<this, void> {
@@ -48,40 +40,24 @@ export class PipelineSession implements IDisposable {
     return this._versions;
   }
 
-  /** The version of the form. */
-  get selected(): VersionDetail | null {
-    return this._selected;
+  /** Runs and sweeps, newest first; `null` until they are known. */
+  get entries(): readonly Entry[] | null {
+    return this._entries;
   }
 
-  get drafts(): Drafts {
-    return this._drafts;
+  /** The run that is watched. */
+  get run(): RunWatch | null {
+    return this._run;
   }
 
-  /** What is wrong with the form, by parameter: what is seen here, and what the workspace said. */
-  get problems(): Readonly<Record<string, string>> {
-    const seen = problemsOf(this._selected?.parameters ?? [], this._drafts);
-    return { ...this._refusals, ...seen };
+  /** The sweep that is watched; the run may be one of its. */
+  get sweep(): SweepWatch | null {
+    return this._sweep;
   }
 
-  get runs(): readonly Run[] | null {
-    return this._runs;
-  }
-
-  get watched(): Run | null {
-    return this._watched;
-  }
-
-  get progress(): Progress | null {
-    return this._progress;
-  }
-
-  /** Whether the watched run was chosen by the person, or started; else it is just the newest. */
+  /** Whether what is watched was chosen by the person, or started; else it is just the newest. */
   get isChosen(): boolean {
     return this._isChosen;
-  }
-
-  get isLoading(): boolean {
-    return this._isLoading;
   }
 
   get isStarting(): boolean {
@@ -108,25 +84,19 @@ export class PipelineSession implements IDisposable {
 
   /** Ask for everything anew; the version of the form stays, if it is still there. */
   async load(): Promise<void> {
-    this._isLoading = true;
     this._error = null;
     this._changed.emit();
     try {
-      const [versions, runs] = await Promise.all([
-        this._listVersions(),
-        this._api.runs(this.pipeline)
-      ]);
+      const [versions] = await Promise.all([this._listVersions(), this._loadEntries()]);
       this._versions = versions;
       const newest = versions[0];
-      if (newest !== undefined && this._selected === null) {
-        await this._show(newest.number);
+      if (newest !== undefined && this.form.version === null) {
+        this.form.show(await this._loadDetail(newest.number));
       }
-      await this._setRuns(runs.items);
       this._watchSomething();
     } catch (error) {
       this._error = asApiError(error);
     } finally {
-      this._isLoading = false;
       this._changed.emit();
     }
     this._resume();
@@ -134,13 +104,7 @@ export class PipelineSession implements IDisposable {
 
   /** Choose the version of the form. */
   async select(number: number): Promise<void> {
-    try {
-      await this._show(number);
-      this._error = null;
-    } catch (error) {
-      this._error = asApiError(error);
-    }
-    this._changed.emit();
+    await this._attempt(async () => this.form.show(await this._loadDetail(number)));
   }
 
   /** Take up a version that was just made. */
@@ -150,52 +114,66 @@ export class PipelineSession implements IDisposable {
     await this.load();
   }
 
-  setDraft(name: string, draft: Draft): void {
-    this._drafts = { ...this._drafts, [name]: draft };
-    this._refusals = {};
-    this._changed.emit();
+  /** Fill the form with a run's version and values; nothing is started. */
+  async fillFrom(run: Run): Promise<void> {
+    await this._attempt(async () =>
+      this.form.fill(await this._loadDetail(run.version), run.parameters)
+    );
   }
 
-  resetDrafts(): void {
-    this._drafts = {};
-    this._refusals = {};
-    this._changed.emit();
-  }
-
-  /** Ask for a run of the chosen version with the form's values, and watch it. */
+  /** Ask for what the form says, a run or a sweep, and watch it. */
   async start(): Promise<void> {
-    const version = this._selected;
-    if (version === null || this._isStarting || Object.keys(this.problems).length > 0) {
+    const { form } = this;
+    if (form.version === null || this._isStarting || form.hasProblems) {
       return;
     }
     this._isStarting = true;
     this._error = null;
     this._changed.emit();
     try {
-      const values = changedValues(version.parameters, this._drafts);
-      const run = await this._api.run(this.pipeline, version.number, values);
-      this._runs = [run, ...(this._runs ?? [])];
-      this.watch(run);
-    } catch (error) {
-      const refusal = asApiError(error);
-      if (refusal.parameter === null) {
-        this._error = refusal;
+      if (form.isSweep) {
+        this.watchSweep(await this._api.startSweep(form.sweep()));
       } else {
-        this._refusals = { [refusal.parameter]: refusal.message };
+        const { number } = form.version;
+        this.watch(await this._api.run(this.pipeline, number, form.values()));
       }
+      await this._loadEntries();
+    } catch (error) {
+      form.refuse(asApiError(error));
     } finally {
       this._isStarting = false;
       this._changed.emit();
     }
   }
 
-  /** Follow a run, from its beginning. */
+  /** Follow a run, from its beginning; it is of no sweep. */
   watch(run: Run): void {
-    this._watched = run;
-    this._isChosen = true;
-    this._progress = beginning(run.status);
-    this._idleRounds = 0;
-    this._hasFollowed = false;
+    this._sweep = null;
+    this._follow(new RunWatch(run, this._api));
+  }
+
+  /** Follow a sweep. */
+  watchSweep(sweep: SweepItem): void {
+    this._sweep = new SweepWatch(sweep, this._api);
+    this._follow(null);
+  }
+
+  /** Follow a run of the sweep that is watched. */
+  async watchRunOfSweep(id: string): Promise<void> {
+    const { _sweep: sweep } = this;
+    await this._attempt(async () => {
+      const run = await this._api.record(id);
+      if (sweep === this._sweep) {
+        this._follow(new RunWatch(run, this._api));
+      }
+    });
+  }
+
+  /** Change something about what is watched, as by asking for its end, and look at it again. */
+  async change(act: () => Promise<void>): Promise<void> {
+    const change = act();
+    this._changed.emit();
+    await change;
     this._changed.emit();
     this._resume();
   }
@@ -213,8 +191,19 @@ export class PipelineSession implements IDisposable {
   dispose(): void {
     if (!this.isDisposed) {
       this._poll.dispose();
+      this.form.dispose();
       Signal.clearData(this);
     }
+  }
+
+  private async _attempt(act: () => Promise<void>): Promise<void> {
+    this._error = null;
+    try {
+      await act();
+    } catch (error) {
+      this._error = asApiError(error);
+    }
+    this._changed.emit();
   }
 
   private async _listVersions(): Promise<VersionEntry[]> {
@@ -228,17 +217,6 @@ export class PipelineSession implements IDisposable {
     }
   }
 
-  private async _show(number: number): Promise<void> {
-    const version = await this._loadDetail(number);
-    this._drafts = carriedDrafts(
-      this._selected?.parameters ?? [],
-      version.parameters,
-      this._drafts
-    );
-    this._refusals = {};
-    this._selected = version;
-  }
-
   private async _loadDetail(number: number): Promise<VersionDetail> {
     const known = this._details.get(number);
     const version = known ?? (await this._api.version(this.pipeline, number));
@@ -246,19 +224,35 @@ export class PipelineSession implements IDisposable {
     return version;
   }
 
-  private async _setRuns(runs: Run[]): Promise<void> {
+  private async _loadEntries(): Promise<void> {
+    const [runs, sweeps] = await Promise.all([
+      this._api.runs(this.pipeline),
+      this._api.sweeps(this.pipeline)
+    ]);
+    const entries = entriesOf(runs.items, sweeps.items);
     // Their parameters are shown against the defaults of their own version.
-    await Promise.all([...new Set(runs.map(run => run.version))].map(n => this._loadDetail(n)));
-    this._runs = runs;
-    this._watched = runs.find(run => run.id === this._watched?.id) ?? this._watched;
+    const shown = entries.flatMap(entry => (entry.kind === 'run' ? [entry.run.version] : []));
+    await Promise.all([...new Set(shown)].map(number => this._loadDetail(number)));
+    this._entries = entries;
   }
 
   private _watchSomething(): void {
-    const newest = this._runs?.find(run => !isEnded(run.status)) ?? this._runs?.[0];
-    if (this._watched === null && newest !== undefined) {
-      this._watched = newest;
-      this._progress = beginning(newest.status);
+    const newest = this._entries?.find(isOpen) ?? this._entries?.[0];
+    if (this._run !== null || this._sweep !== null || newest === undefined) {
+      return;
     }
+    if (newest.kind === 'run') {
+      this._run = new RunWatch(newest.run, this._api);
+    } else {
+      this._sweep = new SweepWatch(newest.sweep, this._api);
+    }
+  }
+
+  private _follow(run: RunWatch | null): void {
+    this._run = run;
+    this._isChosen = true;
+    this._changed.emit();
+    this._resume();
   }
 
   private _resume(): void {
@@ -269,51 +263,42 @@ export class PipelineSession implements IDisposable {
   }
 
   private _hasQuestions(): boolean {
-    return this._isWatching() || this._hasOthersRunning();
-  }
-
-  private _isWatching(): boolean {
-    if (this._watched === null || this._progress === null) {
-      return false;
-    }
-    const waitsForPage = this._progress.page === null && this._idleRounds < PAGE_ROUNDS;
-    return !isEnded(this._progress.status) || waitsForPage || !this._hasFollowed;
-  }
-
-  private _hasOthersRunning(): boolean {
-    return (this._runs ?? []).some(
-      run => run.id !== this._watched?.id && !isEnded(run.status)
+    return (
+      this._run?.hasQuestions === true || this._sweep?.hasQuestions === true || this._hasOthersOpen()
     );
+  }
+
+  private _hasOthersOpen(): boolean {
+    const watched = [this._run?.run.id, this._sweep?.item.id];
+    return (this._entries ?? []).some(entry => isOpen(entry) && !watched.includes(idOf(entry)));
   }
 
   private async _round(): Promise<void> {
     this._rounds += 1;
-    let hasEnded = false;
-    if (this._isWatching()) {
-      hasEnded = await this._follow();
-    }
-    if (hasEnded || (this._hasOthersRunning() && this._rounds % LIST_ROUNDS === 0)) {
-      await this._setRuns((await this._api.runs(this.pipeline)).items);
+    const { _run: run, _sweep: sweep } = this;
+    const wasOpen = this._isWatchedOpen();
+    // Two questions at once where both have news; a failure of one is not hidden by the other.
+    await Promise.all([
+      run?.hasQuestions === true ? run.follow() : null,
+      sweep?.hasQuestions === true ? sweep.follow() : null
+    ]);
+    const hasEnded = wasOpen && !this._isWatchedOpen();
+    if (hasEnded || (this._hasOthersOpen() && this._rounds % LIST_ROUNDS === 0)) {
+      await this._loadEntries();
     }
     this._changed.emit();
   }
 
-  /** Take in the watched run's news; true where it has just ended. */
-  private async _follow(): Promise<boolean> {
-    const { _watched: run, _progress: before } = this;
-    if (run === null || before === null) {
-      return false;
-    }
-    const news = await this._api.events(run.id, before.next);
-    if (this._watched?.id !== run.id || this._progress !== before) {
-      // Another run was chosen meanwhile.
-      return false;
-    }
-    const hasNews = news.events.length > 0 || news.status !== before.status;
-    this._idleRounds = hasNews ? 0 : this._idleRounds + 1;
-    this._progress = advance(before, news);
-    this._hasFollowed = true;
-    return isEnded(news.status) && !isEnded(run.status);
+  private _isWatchedOpen(): boolean {
+    const isRunOpen = this._run !== null && !isEnded(this._run.progress.status);
+    return isRunOpen || this._sweep?.item.is_open === true;
+  }
+
+  private _idleRounds(): number {
+    const rounds = [this._run, this._sweep].flatMap(watch =>
+      watch?.hasQuestions === true ? [watch.idleRounds] : []
+    );
+    return rounds.length === 0 ? 0 : Math.min(...rounds);
   }
 
   private _onTick(): void {
@@ -328,7 +313,7 @@ export class PipelineSession implements IDisposable {
         void this._poll.stop();
         return;
       }
-      const interval = nextInterval(this._idleRounds);
+      const interval = nextInterval(this._idleRounds());
       if (interval !== this._poll.frequency.interval) {
         this._poll.frequency = { ...this._poll.frequency, interval };
       }
@@ -336,18 +321,12 @@ export class PipelineSession implements IDisposable {
   }
 
   private _versions: readonly VersionEntry[] | null = null;
-  private _selected: VersionDetail | null = null;
-  private _drafts: Drafts = {};
-  private _refusals: Readonly<Record<string, string>> = {};
-  private _runs: readonly Run[] | null = null;
-  private _watched: Run | null = null;
-  private _progress: Progress | null = null;
+  private _entries: readonly Entry[] | null = null;
+  private _run: RunWatch | null = null;
+  private _sweep: SweepWatch | null = null;
   private _isChosen = false;
-  private _isLoading = false;
   private _isStarting = false;
   private _isActive = false;
-  private _idleRounds = 0;
-  private _hasFollowed = false;
   private _rounds = 0;
   private _error: ApiError | null = null;
   private _interruption: ApiError | null = null;

@@ -3,6 +3,8 @@
 export const FIRST_INTERVAL_MS = 1000;
 export const LAST_INTERVAL_MS = 15_000;
 export const ERROR_INTERVAL_MS = 30_000;
+/** Rounds between two looks at the list, while a run in it goes on that is not watched. */
+export const LIST_ROUNDS = 5;
 /** Rounds without news in which a run is still asked for each second. */
 const PATIENCE = 10;
 /** How long a page may take after the run's end. */

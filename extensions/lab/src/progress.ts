@@ -1,9 +1,11 @@
 /** How far a run is, folded from its events. */
 
 import { addLines, addText, EMPTY_LOG, type Log } from './log';
-import { isEnded, type RunEvent, type RunEvents, type RunStatus } from './models';
+import { isEnded, type RowStatus, type RunEvent, type RunEvents, type RunStatus } from './models';
 
 export interface Progress {
+  /** From 1. */
+  readonly attempt: number;
   readonly status: RunStatus;
   readonly reason: string;
   /** Number of code cells; `null` until the run has started. */
@@ -19,8 +21,9 @@ export interface Progress {
   readonly page: string | null;
 }
 
-export function beginning(status: RunStatus): Progress {
+export function beginning(status: RunStatus, attempt = 1): Progress {
   return {
+    attempt,
     status,
     reason: '',
     cells: null,
@@ -33,16 +36,31 @@ export function beginning(status: RunStatus): Progress {
   };
 }
 
-/** Add what has happened since. */
+/** Add what has happened since; each attempt begins anew. */
 export function advance(progress: Progress, news: RunEvents): Progress {
+  if (news.attempt !== progress.attempt && progress.next > 0) {
+    // These events were asked for by a place in the log of the attempt before.
+    return beginning(news.status, news.attempt);
+  }
+  if (news.status === 'queued') {
+    // What is there while it waits is left over from the attempt before.
+    return beginning('queued', news.attempt);
+  }
   const folded = news.events.reduce(addEvent, progress);
   return {
     ...folded,
+    attempt: news.attempt,
     status: news.status,
     reason: news.reason,
     next: news.next,
     page: news.page
   };
+}
+
+/** Whether anything has happened. */
+export function hasNews(progress: Progress, news: RunEvents): boolean {
+  const isSame = news.status === progress.status && news.attempt === progress.attempt;
+  return !isSame || (news.events.length > 0 && news.next !== progress.next);
 }
 
 function addEvent(progress: Progress, event: RunEvent): Progress {
@@ -78,7 +96,7 @@ export function share(progress: Progress): number {
   return progress.cells ? Math.min(progress.done / progress.cells, 1) : 0;
 }
 
-const WORDS: Record<RunStatus, string> = {
+const WORDS: Record<RowStatus, string> = {
   queued: 'Queued',
   running: 'Running',
   succeeded: 'Succeeded',
@@ -86,17 +104,18 @@ const WORDS: Record<RunStatus, string> = {
   timed_out: 'Timed out',
   cancelled: 'Cancelled',
   kernel_died: 'Kernel died',
-  lost: 'Lost'
+  lost: 'Lost',
+  not_run: 'Not run'
 };
 
-export function statusText(status: RunStatus): string {
+export function statusText(status: RowStatus): string {
   return WORDS[status];
 }
 
 /** Where the run is, as in "Cell 4 of 9: Training". */
 export function placeText(progress: Progress): string {
   if (progress.status === 'queued') {
-    return 'Waiting to start';
+    return progress.attempt > 1 ? `Waiting for attempt ${progress.attempt}` : 'Waiting to start';
   }
   if (progress.status === 'running' && progress.position === 0) {
     return 'Starting the kernel';

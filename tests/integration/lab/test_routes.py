@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -14,6 +15,7 @@ from nb2prod_lab.handlers import API, routes
 from nb2prod_lab.open_version import open_routes
 from nb2prod_lab.service import WorkspaceService
 from nb2prod_lab.settings import LabSettings
+from nb2prod_lab.sweeps import sweep_routes
 
 from tests.integration.lab.conftest import LabInProject
 
@@ -24,10 +26,15 @@ PATHS = {
     f"/{API}/proposals": "proposals",
     f"/{API}/versions": "versions?pipeline=train",
     f"/{API}/runs": "runs?pipeline=train",
+    f"/{API}/sweeps": "sweeps?pipeline=train",
+    f"/{API}/sweeps/preview": "sweeps/preview",
 }
 FILLED = {
     "versions/": "versions/train/1",
     "/events": "runs/abcdefgh2345/events",
+    "/cancel": "runs/abcdefgh2345/cancel",
+    "(cancel|resume)": "sweeps/abcdefgh2345/cancel",
+    "sweeps/": "sweeps/abcdefgh2345",
     "runs/": "runs/abcdefgh2345",
 }
 
@@ -50,11 +57,16 @@ print("ROUTES" + json.dumps(rules))
 """
 
 
+def all_routes(service: WorkspaceService) -> list[tuple[str, type[Any], dict[str, Any]]]:
+    """Return everything that the extension answers."""
+    return [*routes(service), *sweep_routes(service), *open_routes(service)]
+
+
 def endpoints() -> list[tuple[str, str]]:
     """All methods and paths that the extension answers."""
     service = WorkspaceService(LabSettings())
     found = []
-    for pattern, handler, _ in [*routes(service), *open_routes(service)]:
+    for pattern, handler, _ in all_routes(service):
         own = [method for method in METHODS if method in handler.__dict__]
         assert own, f"{handler.__name__} answers nothing"
         found += [(method.upper(), path_of(pattern)) for method in own]
@@ -100,11 +112,20 @@ def test_routes_of_a_started_server_are_those_that_are_walked(tmp_path: Path) ->
     line = next(line for line in result.stdout.splitlines() if line.startswith("ROUTES"))
     there = {(pattern.removesuffix("$"), name) for pattern, name in json.loads(line[6:])}
     service = WorkspaceService(LabSettings())
-    known = [*routes(service), *open_routes(service)]
+    known = all_routes(service)
     assert there == {(pattern, handler.__name__) for pattern, handler, _ in known}
 
 
-@pytest.mark.parametrize("path", [f"{API}/proposals", f"{API}/runs", "nb2prod/open"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{API}/proposals",
+        f"{API}/runs",
+        f"{API}/runs/abcdefgh2345/cancel",
+        f"{API}/sweeps/abcdefgh2345/resume",
+        "nb2prod/open",
+    ],
+)
 def test_post_of_a_browser_without_xsrf_token_is_refused(
     in_project: LabInProject, path: str
 ) -> None:

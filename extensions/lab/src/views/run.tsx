@@ -7,6 +7,7 @@ import { Words } from './words';
 import { RunForm } from './runForm';
 import { RunList } from './runList';
 import { RunProgress } from './runProgress';
+import { SweepProgress } from './sweepProgress';
 
 /** A pipeline's form and runs. */
 export function RunView(props: {
@@ -17,6 +18,9 @@ export function RunView(props: {
   const { model, workspace, pipeline } = props;
   const retry = (): void => void pipeline.load();
   const promoted = model.notebook?.promoted;
+  const mayRun = workspace.role !== 'viewer';
+  const { run, sweep } = pipeline;
+  const version = pipeline.form.version;
   return (
     <>
       {promoted && <Message tone="success">{promoted.reference} is made.</Message>}
@@ -38,12 +42,12 @@ export function RunView(props: {
           Nothing has been promoted as “{pipeline.pipeline}” yet.
         </Message>
       )}
-      {pipeline.selected && (
+      {version && (
         <section>
-          {workspace.role === 'viewer' ? (
-            <Message tone="info">You are a viewer of {workspace.title}: editors and owners run pipelines.</Message>
+          {mayRun ? (
+            <RunForm pipeline={pipeline} version={version} />
           ) : (
-            <RunForm pipeline={pipeline} version={pipeline.selected} />
+            <Message tone="info">You are a viewer of {workspace.title}: editors and owners run pipelines.</Message>
           )}
         </section>
       )}
@@ -52,16 +56,25 @@ export function RunView(props: {
           {pipeline.interruption.message} It is tried again by itself; the run is not affected.
         </Message>
       )}
-      {pipeline.watched && pipeline.progress && (
-        <RunProgress
-          key={pipeline.watched.id}
-          run={pipeline.watched}
-          progress={pipeline.progress}
+      {sweep && (
+        <SweepProgress
+          key={sweep.item.id}
+          pipeline={pipeline}
+          watch={sweep}
           publicUrl={workspace.public_url}
-          isWanted={pipeline.isChosen}
+          mayRun={mayRun}
         />
       )}
-      {pipeline.runs && pipeline.selected && (
+      {run && (
+        <RunProgress
+          key={run.run.id}
+          pipeline={pipeline}
+          watch={run}
+          publicUrl={workspace.public_url}
+          mayRun={mayRun}
+        />
+      )}
+      {pipeline.entries && version && (
         <section>
           <h4>Runs of {pipeline.pipeline}</h4>
           <RunList pipeline={pipeline} />

@@ -1,6 +1,8 @@
 import * as React from 'react';
 import type { Json, Parameter } from '../models';
-import { fieldKind, typeText, valueText, type Draft } from '../parameters';
+import { choiceText, fieldKind, type Draft } from '../parameters';
+import { Choices } from './choices';
+import { Field, fieldId, fieldTexts } from './field';
 
 interface FieldProps {
   parameter: Parameter;
@@ -12,28 +14,13 @@ interface FieldProps {
 /** One parameter of the form: its name, help, widget, and what is wrong with it. */
 export function RunField(props: FieldProps): React.JSX.Element {
   const { parameter, draft } = props;
-  const id = `nb2prod-parameter-${parameter.name}`;
-  const isGroup = fieldKind(parameter) === 'choices';
   return (
-    <div className="nb2prod-field" data-parameter={parameter.name}>
-      <div className="nb2prod-row">
-        {isGroup ? (
-          <span id={`${id}-label`} className="nb2prod-label">
-            {parameter.name}
-          </span>
-        ) : (
-          <label id={`${id}-label`} htmlFor={id}>
-            {parameter.name}
-          </label>
-        )}
-        <span className="nb2prod-type">{typeText(parameter)}</span>
-      </div>
-      {parameter.help && (
-        <p id={`${id}-help`} className="nb2prod-quiet">
-          {parameter.help}
-        </p>
-      )}
-      <Widget {...props} id={id} />
+    <Field
+      parameter={parameter}
+      isGroup={fieldKind(parameter) === 'choices'}
+      problem={props.problem}
+    >
+      <Widget {...props} id={fieldId(parameter)} />
       {parameter.is_optional && (
         <label className="nb2prod-none">
           <input
@@ -44,10 +31,7 @@ export function RunField(props: FieldProps): React.JSX.Element {
           None
         </label>
       )}
-      <p id={`${id}-problem`} className="nb2prod-problem" role="status">
-        {props.problem}
-      </p>
-    </div>
+    </Field>
   );
 }
 
@@ -59,7 +43,7 @@ function Widget(props: FieldProps & { id: string }): React.JSX.Element {
     className: 'nb2prod-input',
     disabled: draft.isNone && parameter.is_optional,
     'aria-invalid': props.problem !== '',
-    'aria-describedby': `${id}-help ${id}-problem`
+    'aria-describedby': fieldTexts(parameter)
   };
   const onText = (
     event: React.ChangeEvent<HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement>
@@ -101,7 +85,15 @@ function Widget(props: FieldProps & { id: string }): React.JSX.Element {
         </select>
       );
     case 'choices':
-      return <Choices parameter={parameter} draft={draft} id={id} setText={setText} />;
+      return (
+        <Choices
+          choices={parameter.choices}
+          chosen={JSON.parse(draft.text) as Json[]}
+          labelledBy={`${id}-label`}
+          isDisabled={common.disabled}
+          onChange={chosen => setText(JSON.stringify(chosen))}
+        />
+      );
     case 'text':
       return <input {...common} type="text" value={draft.text} onChange={onText} />;
     case 'lines':
@@ -111,45 +103,4 @@ function Widget(props: FieldProps & { id: string }): React.JSX.Element {
         <textarea {...common} rows={2} spellCheck={false} value={draft.text} onChange={onText} />
       );
   }
-}
-
-function Choices(props: {
-  parameter: Parameter;
-  draft: Draft;
-  id: string;
-  setText: (text: string) => void;
-}): React.JSX.Element {
-  const { parameter } = props;
-  const chosen = new Set((JSON.parse(props.draft.text) as Json[]).map(item => JSON.stringify(item)));
-  const toggle = (key: string, isChosen: boolean): void => {
-    if (isChosen) {
-      chosen.add(key);
-    } else {
-      chosen.delete(key);
-    }
-    const kept = parameter.choices.filter(choice => chosen.has(JSON.stringify(choice)));
-    props.setText(JSON.stringify(kept));
-  };
-  return (
-    <div role="group" aria-labelledby={`${props.id}-label`} className="nb2prod-choices">
-      {parameter.choices.map(choice => {
-        const key = JSON.stringify(choice);
-        return (
-          <label key={key}>
-            <input
-              type="checkbox"
-              checked={chosen.has(key)}
-              disabled={props.draft.isNone && parameter.is_optional}
-              onChange={event => toggle(key, event.target.checked)}
-            />{' '}
-            {choiceText(choice)}
-          </label>
-        );
-      })}
-    </div>
-  );
-}
-
-function choiceText(choice: Json): string {
-  return typeof choice === 'string' ? choice : valueText(choice);
 }

@@ -1,46 +1,90 @@
 import * as React from 'react';
 import { ageText } from '../age';
-import type { Run, RunStatus } from '../models';
+import { countsText, idOf, statusOf, type Entry } from '../entries';
+import type { Run, RunStatus, SweepItem } from '../models';
 import { differences } from '../parameters';
 import type { PipelineSession } from '../pipelineSession';
 import { StatusMark } from './statusMark';
 
-/** The pipeline's last runs; a click follows one. */
+/** The pipeline's last runs and sweeps; a click follows one. */
 export function RunList(props: { pipeline: PipelineSession }): React.JSX.Element {
   const { pipeline } = props;
-  const runs = pipeline.runs ?? [];
-  if (runs.length === 0) {
+  const entries = pipeline.entries ?? [];
+  if (entries.length === 0) {
     return <p className="nb2prod-quiet">None yet.</p>;
   }
   return (
     <ul className="nb2prod-runs">
-      {runs.map(run => (
-        <li key={run.id}>
-          <button
-            type="button"
-            className="nb2prod-run"
-            aria-pressed={run.id === pipeline.watched?.id}
-            title="Show its progress and log"
-            onClick={() => pipeline.watch(run)}
-          >
-            <span className="nb2prod-row">
-              <StatusMark status={statusOf(run, pipeline)} />
-              <span className="nb2prod-quiet">{ageText(run.created_at, Date.now())}</span>
-            </span>
-            <span className="nb2prod-run-parameters">{describe(run, pipeline)}</span>
-          </button>
+      {entries.map(entry => (
+        <li key={idOf(entry)}>
+          <EntryButton pipeline={pipeline} entry={entry} />
         </li>
       ))}
     </ul>
   );
 }
 
-function statusOf(run: Run, pipeline: PipelineSession): RunStatus {
-  const isWatched = run.id === pipeline.watched?.id;
-  return (isWatched ? pipeline.progress?.status : undefined) ?? run.status;
+function EntryButton(props: { pipeline: PipelineSession; entry: Entry }): React.JSX.Element {
+  const { pipeline, entry } = props;
+  if (entry.kind === 'sweep') {
+    const { sweep: watch } = pipeline;
+    const sweep = watch?.item.id === entry.sweep.id ? watch.item : entry.sweep;
+    return (
+      <ListButton
+        isWatched={watch?.item.id === sweep.id}
+        title="Show its table"
+        status={statusOf(sweep)}
+        createdAt={sweep.created_at}
+        text={describeSweep(sweep)}
+        onClick={() => pipeline.watchSweep(sweep)}
+      />
+    );
+  }
+  const { run } = entry;
+  const watch = pipeline.run?.run.id === run.id ? pipeline.run : null;
+  return (
+    <ListButton
+      isWatched={watch !== null}
+      title="Show its progress and log"
+      status={watch?.progress.status ?? run.status}
+      createdAt={run.created_at}
+      text={describeRun(run, pipeline)}
+      onClick={() => pipeline.watch(run)}
+    />
+  );
 }
 
-function describe(run: Run, pipeline: PipelineSession): string {
+function ListButton(props: {
+  isWatched: boolean;
+  title: string;
+  status: RunStatus;
+  createdAt: string;
+  text: string;
+  onClick: () => void;
+}): React.JSX.Element {
+  return (
+    <button
+      type="button"
+      className="nb2prod-run"
+      aria-pressed={props.isWatched}
+      title={props.title}
+      onClick={props.onClick}
+    >
+      <span className="nb2prod-row">
+        <StatusMark status={props.status} />
+        <span className="nb2prod-quiet">{ageText(props.createdAt, Date.now())}</span>
+      </span>
+      <span className="nb2prod-run-parameters">{props.text}</span>
+    </button>
+  );
+}
+
+function describeSweep(sweep: SweepItem): string {
+  const over = sweep.varied.length === 0 ? '' : ` over ${sweep.varied.join(' × ')}`;
+  return `Sweep of ${sweep.count}: ${countsText(sweep)} · v${sweep.version} by ${sweep.requested_by}${over}`;
+}
+
+function describeRun(run: Run, pipeline: PipelineSession): string {
   const version = pipeline.detail(run.version);
   const changes = version === null ? [] : differences(run.parameters, version.parameters);
   const what = changes.length === 0 ? 'defaults' : changes.join(', ');

@@ -1,17 +1,24 @@
 import * as React from 'react';
-import { isEnded, type Run } from '../models';
+import { attemptsText } from '../attempts';
+import { isEnded } from '../models';
+import type { PipelineSession } from '../pipelineSession';
 import { placeText, share, type Progress } from '../progress';
+import type { RunWatch } from '../runWatch';
+import { RunActions } from './runActions';
 import { StatusMark } from './statusMark';
 
 /** The run that is watched: how far it is, its log, its page. */
 export function RunProgress(props: {
-  run: Run;
-  progress: Progress;
+  pipeline: PipelineSession;
+  watch: RunWatch;
   publicUrl: string;
-  /** Whether the person waits to see it. */
-  isWanted: boolean;
+  /** Whether the person may end it, and run it again. */
+  mayRun: boolean;
 }): React.JSX.Element {
-  const { run, progress, isWanted } = props;
+  const { run, progress, waitsForPage } = props.watch;
+  // Whether the person waits to see it.
+  const isWanted = props.pipeline.isChosen;
+  const attempts = attemptsText(run.attempts);
   const element = React.useRef<HTMLElement>(null);
   React.useEffect(() => {
     if (isWanted) {
@@ -35,7 +42,9 @@ export function RunProgress(props: {
       <p className="nb2prod-place-now" role="status">
         {placeText(progress)}
       </p>
+      {attempts && <p className="nb2prod-quiet">{attempts}</p>}
       {progress.reason && <p className="nb2prod-reason">{progress.reason}</p>}
+      {props.mayRun && <RunActions pipeline={props.pipeline} watch={props.watch} />}
       {progress.page ? (
         <a
           className="nb2prod-button nb2prod-mod-link-button"
@@ -46,7 +55,11 @@ export function RunProgress(props: {
           Open the page ↗
         </a>
       ) : (
-        isEnded(progress.status) && <p className="nb2prod-quiet">Its page is being made…</p>
+        isEnded(progress.status) && (
+          <p className="nb2prod-quiet">
+            {waitsForPage ? 'Its page is being made…' : 'It has no page yet.'}
+          </p>
+        )
       )}
       <LogView progress={progress} />
     </section>

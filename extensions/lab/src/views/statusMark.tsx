@@ -1,8 +1,8 @@
 import * as React from 'react';
-import type { RunStatus } from '../models';
+import type { RowStatus } from '../models';
 import { statusText } from '../progress';
 
-const SIGNS: Record<RunStatus, string> = {
+const SIGNS: Record<RowStatus, string> = {
   queued: '○',
   running: '◐',
   succeeded: '✓',
@@ -10,11 +10,12 @@ const SIGNS: Record<RunStatus, string> = {
   timed_out: '✕',
   cancelled: '–',
   kernel_died: '✕',
-  lost: '?'
+  lost: '?',
+  not_run: '·'
 };
 
 /** A run's status, as a sign and a word. */
-export function StatusMark(props: { status: RunStatus }): React.JSX.Element {
+export function StatusMark(props: { status: RowStatus }): React.JSX.Element {
   return (
     <span className={`nb2prod-status nb2prod-mod-${props.status}`} data-status={props.status}>
       <span aria-hidden="true">{SIGNS[props.status]}</span> {statusText(props.status)}
