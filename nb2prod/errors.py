@@ -48,6 +48,7 @@
         ├── EngineUnreachable
         ├── EngineRefused
         ├── ImageMissing
+        ├── ExecutorMissing
         ├── ServiceUnreachable
         ├── StorageFull
         ├── StorageUnusable
@@ -351,6 +352,12 @@ class ImageMissing(Unavailable):
     """A container image is not on this machine."""
 
     code = "image_missing"
+
+
+class ExecutorMissing(Unavailable):
+    """There is no executor of the name by which the workspace is to run versions."""
+
+    code = "executor_missing"
 
 
 class ServiceUnreachable(Unavailable):

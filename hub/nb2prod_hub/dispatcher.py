@@ -8,14 +8,12 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from nb2prod.jobs.dispatcher import Dispatcher
-from nb2prod.jobs.models import Executor
+from nb2prod.jobs.executors import open_executor
 from nb2prod.settings import Settings
-from nb2prod.workspace.workspace import Workspace, open_workspace
-from nb2prod_hub.plan import Mode, Plan, read_plan
+from nb2prod.workspace.workspace import open_workspace
+from nb2prod_hub.plan import read_plan
 
 log = logging.getLogger(__name__)
 
@@ -30,23 +28,12 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     settings = Settings.from_environment()
     plan = read_plan(settings.home)
-    with open_workspace(settings) as workspace, _executor(workspace, plan) as executor:
+    with (
+        open_workspace(settings) as workspace,
+        open_executor(plan.mode.value, workspace, plan.surroundings) as executor,
+    ):
         log.info("Dispatching mode=%s home=%s", plan.mode, plan.home)
         Dispatcher(workspace, [executor], mlflow_url=plan.mlflow_url).run_forever(stop)
-
-
-@contextmanager
-def _executor(workspace: Workspace, plan: Plan) -> Iterator[Executor]:
-    if plan.mode is Mode.PROCESS:
-        from nb2prod.jobs.process_executor import ProcessExecutor
-
-        yield ProcessExecutor(workspace, plan.surroundings)
-        return
-    from nb2prod.jobs.docker_client import DockerEngine
-    from nb2prod.jobs.docker_executor import DockerExecutor
-
-    with DockerEngine.connect() as engine:
-        yield DockerExecutor(workspace, engine, plan.surroundings)
 
 
 if __name__ == "__main__":

@@ -100,8 +100,10 @@ def firewall(engine: DockerEngine, plan: Plan) -> Iterator[None]:
     except (OSError, subprocess.SubprocessError) as error:
         refused = str(error)
     if refused is not None:
+        log.warning("No rules of a firewall for containers, reason=%s", refused)
         console.print(
-            f"[yellow]Containers can reach other services of this machine[/]: {refused}.",
+            "[yellow]Containers, those of runs too, can reach other services of this machine[/]:"
+            f" {refused}.",
             soft_wrap=True,
         )
         yield

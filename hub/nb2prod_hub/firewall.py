@@ -1,8 +1,10 @@
-"""What containers may reach of this machine: the hub, the service and MLflow, nothing else.
+"""What containers may reach: of this machine the hub, the service and MLflow, nothing else.
 
 A container of a project's network reaches every address of this machine through its gateway:
 databases, other people's programs, the cloud's metadata service. These rules of iptables leave
-the three ports that it needs. They look only at packets that come in from bridges of ours.
+the three ports that it needs. A run that was not given the internet is in a closed network: it
+reaches the service and MLflow, and nothing is forwarded for it, neither to the outside nor to
+other containers. The rules look only at packets that come in from bridges of ours.
 """
 
 from __future__ import annotations
@@ -14,14 +16,17 @@ import shutil
 import subprocess
 from collections.abc import Collection, Sequence
 
+from nb2prod.jobs.docker_networks import INTERFACE_PREFIXES
+from nb2prod.workspace.policy import NetworkKind
 from nb2prod_hub.plan import Plan
 
 log = logging.getLogger(__name__)
 
-BRIDGES = "nb2p-+"
+# `+` stands for any rest of a name.
+BRIDGES = {kind: f"{prefix}+" for kind, prefix in INTERFACE_PREFIXES.items()}
 # Shared by all workspaces of a machine, since their bridges can't be told apart by name.
-INPUT_CHAIN = "NB2PROD-INPUT"
-FORWARD_CHAIN = "NB2PROD-FORWARD"
+INPUT_CHAINS = {NetworkKind.OPEN: "NB2PROD-INPUT", NetworkKind.CLOSED: "NB2PROD-RUN-INPUT"}
+FORWARD_CHAINS = {NetworkKind.OPEN: "NB2PROD-FORWARD", NetworkKind.CLOSED: "NB2PROD-RUN-FORWARD"}
 # Docker keeps this chain for rules that come before its own.
 DOCKER_CHAIN = "DOCKER-USER"
 COMMENT = "nb2prod-"
@@ -49,10 +54,11 @@ def protect(plan: Plan) -> None:
             _iptables("--new-chain", chain)
         for rule in rules:
             _append(chain, rule)
-    for rule in own_rules(plan):
-        # Before the last one, which drops all that is left.
-        if not _succeeds("--check", INPUT_CHAIN, *rule):
-            _iptables("--insert", INPUT_CHAIN, "1", *rule)
+    for kind, chain in INPUT_CHAINS.items():
+        for rule in own_rules(plan, kind):
+            # Before the last one, which drops all that is left.
+            if not _succeeds("--check", chain, *rule):
+                _iptables("--insert", chain, "1", *rule)
     for chain, rule in jumps():
         if not _succeeds("--check", chain, *rule):
             _iptables("--insert", chain, "1", *rule)
@@ -60,9 +66,10 @@ def protect(plan: Plan) -> None:
 
 def unprotect(plan: Plan) -> None:
     """Take this workspace's rules away, and the common ones with the last workspace's."""
-    for rule in own_rules(plan):
-        while _succeeds("--delete", INPUT_CHAIN, *rule):
-            pass
+    for kind, chain in INPUT_CHAINS.items():
+        for rule in own_rules(plan, kind):
+            while _succeeds("--delete", chain, *rule):
+                pass
     if _is_used():
         return
     for chain, rule in jumps():
@@ -75,8 +82,9 @@ def unprotect(plan: Plan) -> None:
 
 def forget_gone(instances: Collection[str]) -> None:
     """Take away rules of workspaces that are no more, such as ones that were killed."""
-    for rule in rules_of_others(_run(("--list-rules", INPUT_CHAIN)).stdout, instances):
-        _succeeds("--delete", INPUT_CHAIN, *rule)
+    for chain in INPUT_CHAINS.values():
+        for rule in rules_of_others(_run(("--list-rules", chain)).stdout, instances):
+            _succeeds("--delete", chain, *rule)
 
 
 def rules_of_others(listed: str, instances: Collection[str]) -> tuple[Rule, ...]:
@@ -91,37 +99,45 @@ def rules_of_others(listed: str, instances: Collection[str]) -> tuple[Rule, ...]
 
 def fixed_rules() -> dict[str, tuple[Rule, ...]]:
     """Return the rules that do not depend on the workspace, by chain, in their order."""
+    # Answers to what the hub and the proxy ask of servers.
+    answers = ("-m", "conntrack", "--ctstate", "ESTABLISHED,RELATED", "-j", "ACCEPT")
     return {
-        INPUT_CHAIN: (
-            # Answers to what the hub and the proxy ask of servers.
-            ("-m", "conntrack", "--ctstate", "ESTABLISHED,RELATED", "-j", "ACCEPT"),
-            ("-j", "DROP"),
-        ),
-        FORWARD_CHAIN: (("-d", METADATA, "-j", "DROP"),),
+        **dict.fromkeys(INPUT_CHAINS.values(), (answers, ("-j", "DROP"))),
+        FORWARD_CHAINS[NetworkKind.OPEN]: (("-d", METADATA, "-j", "DROP"),),
+        # Nobody asks anything of a run, so there are no answers, either.
+        FORWARD_CHAINS[NetworkKind.CLOSED]: (("-j", "DROP"),),
     }
 
 
-def own_rules(plan: Plan) -> tuple[Rule, ...]:
-    """Return the rules that open a workspace's own ports to its containers."""
+def own_rules(plan: Plan, kind: NetworkKind) -> tuple[Rule, ...]:
+    """Return the rules that open a workspace's own ports to its containers.
+
+    The hub's is for servers, which are in open networks.
+    """
+    ports = [plan.service_port, plan.mlflow_port]
+    if kind is NetworkKind.OPEN:
+        ports.insert(0, plan.hub_port)
     return tuple(
         (
             *("-d", f"{plan.inner_ip}/32", "-p", "tcp", "-m", "tcp", "--dport", str(port)),
             *("-m", "comment", "--comment", f"{COMMENT}{plan.instance}", "-j", "ACCEPT"),
         )
-        for port in (plan.hub_port, plan.service_port, plan.mlflow_port)
+        for port in ports
     )
 
 
 def jumps() -> tuple[tuple[str, Rule], ...]:
     """Return the rules that send our containers' packets to our chains."""
-    return (
-        ("INPUT", ("-i", BRIDGES, "-j", INPUT_CHAIN)),
-        (DOCKER_CHAIN, ("-i", BRIDGES, "-j", FORWARD_CHAIN)),
+    return tuple(
+        (chain, ("-i", BRIDGES[kind], "-j", targets[kind]))
+        for kind in NetworkKind
+        for chain, targets in (("INPUT", INPUT_CHAINS), (DOCKER_CHAIN, FORWARD_CHAINS))
     )
 
 
 def _is_used() -> bool:
-    return COMMENT in _run(("--list-rules", INPUT_CHAIN)).stdout
+    chains = INPUT_CHAINS.values()
+    return any(COMMENT in _run(("--list-rules", chain)).stdout for chain in chains)
 
 
 def _append(chain: str, rule: Rule) -> None:

@@ -14,7 +14,7 @@ from rich.markup import escape
 from typer.exceptions import TyperException
 
 from nb2prod import __version__
-from nb2prod.cli import lists, project, promote, run, serve
+from nb2prod.cli import lists, project, promote, run, schedule, serve
 from nb2prod.cli.errors import EXIT_INTERRUPTED, exit_status
 from nb2prod.cli.output import error_console
 from nb2prod.errors import Nb2prodError, StorageFull
@@ -40,6 +40,7 @@ app.command()(lists.pages)
 app.command("open")(lists.open_)
 app.command()(serve.serve)
 app.add_typer(project.app, name="project")
+app.add_typer(schedule.app, name="schedule")
 for _command in entry_points(group=COMMAND_GROUP):
     app.command(_command.name)(_command.load())
 

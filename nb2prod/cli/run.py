@@ -55,7 +55,7 @@ def run(
 
     The exit status is 0 only for a run that succeeded.
     """
-    values = _read_pairs(parameter or [])
+    values = read_pairs(parameter or [])
     wanted = Reference.parse(reference)
     require_own_repository(Path.cwd(), "run")
     version = load_version(here().root, wanted)
@@ -90,7 +90,8 @@ def run(
         )
 
 
-def _read_pairs(pairs: list[str]) -> dict[str, object]:
+def read_pairs(pairs: list[str]) -> dict[str, object]:
+    """Read parameters as they are typed, ``alpha=0.2``; raises `ParameterInvalid`."""
     values: dict[str, object] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from nb2prod.execution.contents import Contents
 from nb2prod.execution.lineage import Lineage
 from nb2prod.execution.models import Artifact, ArtifactKind, FileAccess, FileUse
+from nb2prod.execution.redaction import Redactor
 from nb2prod.execution.tracking import TrackedFile
 
 # Of one, of all of a run together, and their number.
@@ -80,12 +81,27 @@ def kind_of(name: str) -> ArtifactKind:
 
 
 class Allowance:
-    """How much a run may still leave; what finds no room is remembered by name."""
+    """What a run may still leave; what may not be kept is remembered by name.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    redactor
+        Knows the secrets that no artifact may hold.
+    """
+
+    def __init__(self, redactor: Redactor | None = None) -> None:
+        self._redactor = redactor or Redactor()
         self._left_bytes = MAX_ARTIFACTS_BYTES
         self._left = MAX_ARTIFACTS
         self.left_out: list[str] = []
+        self.with_secrets: list[str] = []
+
+    def is_clean(self, name: str, content: bytes) -> bool:
+        """Tell whether a content holds no secret."""
+        mark = self._redactor.name_in(content)
+        if mark is not None:
+            self.with_secrets.append(f"{name} {mark}")
+        return mark is None
 
     def has_room(self, name: str, size_bytes: int) -> bool:
         """Tell whether a content finds room, and take that room."""
@@ -102,7 +118,7 @@ def keep_written(
 ) -> Iterator[Artifact]:
     """Keep the files that a run wrote, as they are now, and give them as artifacts.
 
-    Left out are those that are gone, or find no room.
+    Left out are those that are gone, find no room, or hold a secret.
     """
     for use in files:
         if use.access is not FileAccess.WRITTEN or use.sha256 is None:
@@ -113,7 +129,8 @@ def keep_written(
         with os.fdopen(descriptor, "rb") as stream:
             if allowance.has_room(use.path, os.fstat(stream.fileno()).st_size):
                 content = stream.read(MAX_ARTIFACT_BYTES)
-                yield artifact_of(contents, use.path, content, is_model=False)
+                if allowance.is_clean(use.path, content):
+                    yield artifact_of(contents, use.path, content, is_model=False)
 
 
 def keep_tracked(
@@ -121,8 +138,11 @@ def keep_tracked(
 ) -> Iterator[Artifact]:
     """Keep what a run logged in MLflow, and give it as artifacts; see `keep_written`."""
     for file in files:
-        if allowance.has_room(file.name, file.path.stat().st_size):
-            yield artifact_of(contents, file.name, file.path.read_bytes(), is_model=file.is_model)
+        if not allowance.has_room(file.name, file.path.stat().st_size):
+            continue
+        content = file.path.read_bytes()
+        if allowance.is_clean(file.name, content):
+            yield artifact_of(contents, file.name, content, is_model=file.is_model)
 
 
 def distinct(artifacts: Iterable[Artifact]) -> tuple[Artifact, ...]:

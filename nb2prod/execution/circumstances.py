@@ -73,6 +73,15 @@ def code_note(version: Version, files: Iterable[FileUse]) -> str:
     return f"Code of the project was not as in commit {version.commit[:10]}: {listed(strangers)}."
 
 
+def secrets_note(artifacts: Iterable[str]) -> str:
+    """Say which artifacts are not kept, for what they hold.
+
+    >>> secrets_note(["report.csv [secret DB_PASSWORD]"])
+    'Not kept as artifacts, since secrets are in them: report.csv [secret DB_PASSWORD].'
+    """
+    return f"Not kept as artifacts, since secrets are in them: {listed(artifacts)}."
+
+
 def listed(items: Iterable[str]) -> str:
     """Write the first few of some items, and how many more there are."""
     shown = list(items)

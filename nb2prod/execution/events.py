@@ -49,6 +49,15 @@ class MachineSeen:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MemorySeen:
+    """How much memory the run has used at most, and how much it might; see `MemoryUse`."""
+
+    at: datetime
+    peak_mb: int | None
+    limit_mb: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrackingStarted:
     """The run has an MLflow run."""
 
@@ -176,6 +185,7 @@ Event = (
     RunStarted
     | KernelStarted
     | MachineSeen
+    | MemorySeen
     | TrackingStarted
     | CellStarted
     | OutputAdded

@@ -17,6 +17,7 @@ from typing import Any
 
 from nb2prod.errors import NotAVersion
 from nb2prod.execution.artifacts import MAX_ARTIFACT_BYTES, Allowance, artifact_of, distinct
+from nb2prod.execution.circumstances import secrets_note
 from nb2prod.execution.contents import Contents
 from nb2prod.execution.events import (
     CellEnded,
@@ -27,6 +28,7 @@ from nb2prod.execution.events import (
     FilesSettled,
     KernelStarted,
     MachineSeen,
+    MemorySeen,
     Noted,
     OutputAdded,
     OutputsCleared,
@@ -36,10 +38,12 @@ from nb2prod.execution.events import (
     TrackingStarted,
     WidgetChanged,
 )
+from nb2prod.execution.memory import SHORTAGE
 from nb2prod.execution.models import Artifact, ArtifactKind, FileUse, RunRecord, RunStatus
 from nb2prod.execution.preparation import prepare_notebook
-from nb2prod.execution.record import EMPTY_NOTEBOOK, History, fold
+from nb2prod.execution.record import EMPTY_NOTEBOOK, History, fold, without_secrets
 from nb2prod.execution.recorder import MAX_OUTPUT_BYTES, RunFolder, now
+from nb2prod.execution.redaction import Redactor
 from nb2prod.execution.request import read_version
 from nb2prod.execution.untrusted import UntrustedFolder, read_event, read_lines
 
@@ -54,6 +58,7 @@ MAX_FILES = 100_000
 MAX_METRICS = 10_000
 MAX_TEXT = 10_000
 MAX_NAME = 1_000
+MAX_MEMORY_MB = 1_000_000_000
 # Of the database's column.
 MAX_METRIC_NAME = 250
 
@@ -68,15 +73,23 @@ class Verdict:
     Parameters
     ----------
     remark
-        A sentence to be added to what the log says of a kernel that died; or nothing.
+        A sentence on memory, to be added to what the log says of a kernel that died, unless it
+        says so itself; or nothing.
     cancelled_by
         Who asked for the run's end; the log knows only the signal.
+    peak_memory_mb, memory_limit_mb
+        What the executor saw, for a log that says nothing of it.
+    notes
+        Sentences for the run's record, whatever its end.
     """
 
     status: RunStatus = RunStatus.LOST
     reason: str = "The run's worker ended without a word, and nobody knows why."
     remark: str = ""
     cancelled_by: str = ""
+    peak_memory_mb: int | None = None
+    memory_limit_mb: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +102,11 @@ class Evidence:
 
 
 def read_evidence(
-    folder: RunFolder, request: RunRecord, contents: Contents, verdict: Verdict
+    folder: RunFolder,
+    request: RunRecord,
+    contents: Contents,
+    verdict: Verdict,
+    redactor: Redactor | None = None,
 ) -> Evidence:
     """Judge what a run's worker has left.
 
@@ -101,23 +118,32 @@ def read_evidence(
         The run as it was asked for.
     contents
         Keeps the artifacts.
+    redactor
+        Takes out what the worker has not: a notebook can write into its own event log.
 
     Raises
     ------
     StorageFull, StorageUnusable
         An artifact can't be kept.
     """
+    redactor = redactor or Redactor()
     notebook = _notebook(folder, request)
     try:
         untrusted = UntrustedFolder(folder.work.path)
     except FileNotFoundError:
         testimony = _Testimony(request, notebook, verdict)
-        return Evidence(history=fold(notebook, testimony.close()), artifacts=(), notes=())
+        history = without_secrets(fold(notebook, testimony.close()), redactor)
+        return Evidence(history=history, artifacts=(), notes=verdict.notes)
     with untrusted:
         testimony = _Testimony(request, notebook, verdict)
         history = fold(notebook, testimony.events(untrusted))
-        artifacts, missing = _keep(untrusted, history.artifacts, contents)
-    notes = [*history.notes, *testimony.remarks()]
+        allowance = Allowance(redactor)
+        artifacts, missing = _keep(untrusted, history.artifacts, contents, allowance)
+    history = without_secrets(history, redactor)
+    artifacts = redactor.of(artifacts)
+    notes = [*history.notes, *testimony.remarks(), *verdict.notes]
+    if allowance.with_secrets:
+        notes.append(redactor.text(secrets_note(allowance.with_secrets)))
     if missing:
         notes.append(
             f"{missing} artifact{'s' if missing > 1 else ''} of the run could not be kept: not"
@@ -136,19 +162,22 @@ def _notebook(folder: RunFolder, request: RunRecord) -> Mapping[str, Any]:
 
 
 def _keep(
-    untrusted: UntrustedFolder, claimed: tuple[Artifact, ...], contents: Contents
+    untrusted: UntrustedFolder,
+    claimed: tuple[Artifact, ...],
+    contents: Contents,
+    allowance: Allowance,
 ) -> tuple[tuple[Artifact, ...], int]:
     """Keep the artifacts that are there; also return how many of those claimed are not."""
-    allowance, kept = Allowance(), []
+    kept = []
     for artifact in claimed:
         content = _content(untrusted, artifact, allowance)
-        if content is None:
+        if content is None or not allowance.is_clean(artifact.name, content):
             continue
         is_model = artifact.kind is ArtifactKind.MODEL
         found = artifact_of(contents, artifact.name, content, is_model=is_model)
         if found.sha256 == artifact.sha256:
             kept.append(found)
-    return distinct(kept), len(claimed) - len(kept)
+    return distinct(kept), len(claimed) - len(kept) - len(allowance.with_secrets)
 
 
 def _content(untrusted: UntrustedFolder, artifact: Artifact, allowance: Allowance) -> bytes | None:
@@ -171,6 +200,7 @@ class _Testimony:
     verdict: Verdict
     has_ended: bool = False
     has_results: bool = False
+    has_memory: bool = False
     unreadable: int = 0
     is_cut: bool = False
     notes: int = 0
@@ -200,6 +230,10 @@ class _Testimony:
 
     def close(self) -> Iterator[Event]:
         """Give what the executor says of the run's end, where the run itself has not."""
+        peak_mb = self.verdict.peak_memory_mb
+        if not self.has_memory and peak_mb is not None:
+            limit_mb = self.verdict.memory_limit_mb
+            yield MemorySeen(at=self._until, peak_mb=peak_mb, limit_mb=limit_mb)
         if not self.has_ended:
             where = "" if self.running is None else f" Cell {self.running} was running."
             reason = f"{self.verdict.reason}{where}"
@@ -215,7 +249,7 @@ class _Testimony:
         if self.is_cut:
             yield f"The run's log is larger than {MAX_LOG_BYTES / 1e6:g} MB; the rest was not read."
 
-    def _is_taken(self, event: Event, size_bytes: int) -> bool:  # noqa: C901 - one arm for each kind
+    def _is_taken(self, event: Event, size_bytes: int) -> bool:  # noqa: C901, PLR0912 - one arm for each kind
         match event:
             case CellStarted() | CellEnded() | OutputsCleared():
                 is_taken = event.number in self._code
@@ -228,6 +262,10 @@ class _Testimony:
             case MachineSeen():
                 texts = (event.machine.python, event.machine.platform, event.machine.cpu)
                 is_taken = all(len(text) <= MAX_NAME for text in (*texts, event.machine.host))
+            case MemorySeen():
+                figures = (event.peak_mb, event.limit_mb)
+                is_taken = all(each is None or 0 <= each <= MAX_MEMORY_MB for each in figures)
+                self.has_memory |= is_taken
             case KernelStarted():
                 is_taken = len(event.kernel_name) <= MAX_NAME
             case ResultsKept():
@@ -284,7 +322,8 @@ class _Testimony:
         said = event.reason.encode("utf-8", "replace").decode()
         if event.status is RunStatus.CANCELLED and self.verdict.cancelled_by:
             return said.replace("by SIGTERM", f"by {self.verdict.cancelled_by}")
-        if event.status is RunStatus.KERNEL_DIED and self.verdict.remark:
+        is_said = SHORTAGE in said or not self.verdict.remark
+        if event.status is RunStatus.KERNEL_DIED and not is_said:
             return f"{said} {self.verdict.remark}"
         return said
 

@@ -25,8 +25,16 @@ from nb2prod.execution.artifacts import (
 from nb2prod.execution.cancellation import Cancellation, cancelled_by_signals
 from nb2prod.execution.circumstances import environment_note, listed
 from nb2prod.execution.collect import read_history
-from nb2prod.execution.events import FilesSeen, FilesSettled, ResultsKept, RunEnded, RunStarted
+from nb2prod.execution.events import (
+    FilesSeen,
+    FilesSettled,
+    MemorySeen,
+    ResultsKept,
+    RunEnded,
+    RunStarted,
+)
 from nb2prod.execution.lineage import Lineage
+from nb2prod.execution.memory import CGROUPS, MemoryUse, read_memory_use, shortage
 from nb2prod.execution.models import FileAccess, FileUse, RunRecord, RunStatus
 from nb2prod.execution.place import Place
 from nb2prod.execution.recorder import Listener, Recorder, now, write_json
@@ -40,6 +48,22 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
+class OwnContainer:
+    """What a run has that is executed in a container of its own.
+
+    Parameters
+    ----------
+    written
+        Folder of all that it has written to the project's folder, and of nothing else.
+    cgroups
+        Where the container's limits are; see `nb2prod.execution.memory`.
+    """
+
+    written: Path
+    cgroups: Path = CGROUPS
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunSession:
     """A queued run and how to go about it; travels through papermill to our engine.
 
@@ -49,6 +73,8 @@ class RunSession:
         The project's folder, where the run works.
     record
         The run, as it was asked for.
+    container
+        `None` for a run that has none of its own.
     """
 
     place: Place
@@ -58,6 +84,7 @@ class RunSession:
     limits: Limits = field(default_factory=Limits)
     listener: Listener | None = None
     cancellation: Cancellation = field(default_factory=Cancellation)
+    container: OwnContainer | None = None
 
 
 def execute(session: RunSession, notebook: NotebookNode, kernel_name: str) -> RunRecord:
@@ -100,8 +127,13 @@ class _Execution:
         self._session = session
         self._recorder = recorder
         self._root = session.root
+        container = session.container
         self._lineage = Lineage(
-            self._root, recorder.folder.opened_files, place.own_folders, time.time_ns()
+            self._root,
+            recorder.folder.opened_files,
+            place.own_folders,
+            time.time_ns(),
+            written_folder=None if container is None else container.written,
         )
         self._has_lost_sight = False
         # One thread: files are hashed while the next cell runs, one after the other.
@@ -133,6 +165,8 @@ class _Execution:
             after_cell=lambda: self._hashing.submit(self._look),
             limits=session.limits,
             cancellation=session.cancellation,
+            memory_use=self._memory_use,
+            resources=session.record.resources,
         )
         if self._tracking is not None:
             self._tracking.start()
@@ -150,6 +184,7 @@ class _Execution:
         finally:
             self._hashing.shutdown(wait=True)
         try:
+            self._keep_memory_use()
             self._keep_results()
         except Exception as error:
             # How the run ended is known and recorded; that must not be lost for this.
@@ -175,6 +210,26 @@ class _Execution:
             self._note(f"Too large to be kept as artifacts: {listed(allowance.left_out)}.")
         shutil.rmtree(self._recorder.folder.downloads, ignore_errors=True)
         self._recorder.append(ResultsKept(at=now(), metrics=tracked.metrics, artifacts=artifacts))
+
+    def _memory_use(self) -> MemoryUse | None:
+        container = self._session.container
+        return None if container is None else read_memory_use(container.cgroups)
+
+    def _keep_memory_use(self) -> None:
+        use = self._memory_use()
+        if use is None:
+            return
+        self._recorder.append(MemorySeen(at=now(), peak_mb=use.peak_mb, limit_mb=use.limit_mb))
+        status = read_history(self._recorder.folder).status
+        if use.kills and status is not RunStatus.KERNEL_DIED:
+            self._note(
+                shortage(
+                    "A process of the run",
+                    peak_mb=use.peak_mb,
+                    limit_mb=use.limit_mb,
+                    resources=self._session.record.resources,
+                )
+            )
 
     def _kernel_environment(self) -> Mapping[str, str]:
         store = self._session.place.tracking

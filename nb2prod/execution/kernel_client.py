@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty
-from typing import IO, Any
+from typing import Any
 
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
@@ -28,6 +29,7 @@ from nb2prod.execution.events import (
     OutputsCleared,
     WidgetChanged,
 )
+from nb2prod.execution.kernel_log import KernelLog
 from nb2prod.execution.processes import make_socket_folder
 from nb2prod.execution.recorder import Recorder, now
 
@@ -208,13 +210,12 @@ class KernelProcess:
     kernel_name
         An installed kernelspec.
     log
-        File for what the kernel's process itself says, outside of any cell.
+        Takes what the kernel's process itself says, outside of any cell.
     """
 
-    def __init__(self, run_id: str, kernel_name: str, log: Path) -> None:
+    def __init__(self, run_id: str, kernel_name: str, log: KernelLog) -> None:
         self._folder = make_socket_folder(run_id)
-        self._log = log
-        self._log_stream: IO[bytes] | None = None
+        self.log = log
         self.manager = AsyncKernelManager(
             kernel_name=kernel_name,
             connection_file=str(self._folder / "kernel.json"),
@@ -235,14 +236,17 @@ class KernelProcess:
         OSError
             Its program or its directory is not there.
         """
-        self._log_stream = self._log.open("ab")
-        await self.manager.start_kernel(
-            cwd=str(directory),
-            env=dict(environment),
-            extra_arguments=self._arguments(),
-            stdout=self._log_stream,
-            stderr=self._log_stream,
-        )
+        stream = self.log.open()
+        try:
+            await self.manager.start_kernel(
+                cwd=str(directory),
+                env=dict(environment),
+                extra_arguments=self._arguments(),
+                stdout=stream,
+                stderr=stream,
+            )
+        finally:
+            os.close(stream)
 
     async def interrupt(self) -> None:
         """Interrupt the running cell, as the stop button does."""
@@ -273,17 +277,12 @@ class KernelProcess:
                 client.kc = None
             self.manager.cleanup_connection_file()
             self.manager.context.destroy(linger=0)
-            if self._log_stream is not None:
-                self._log_stream.close()
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def last_words(self, lines: int = 5) -> str:
-        """Return the last lines that the kernel's process itself wrote."""
-        try:
-            text = self._log.read_text(errors="replace")
-        except OSError:
-            return ""
-        return "\n".join(text.strip().splitlines()[-lines:])
+        """Return the last lines that the kernel's process itself wrote, once it has ended."""
+        self.log.settle()
+        return self.log.last_words(lines)
 
     def _arguments(self) -> list[str]:
         # A history file would be shared by all kernels of the person, and locked.

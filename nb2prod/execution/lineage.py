@@ -3,7 +3,8 @@
 The kernel's probe (`nb2prod_kernels.probe`, which says what it can see and what not) names
 the files; this side hashes them, so that the notebook can't say anything about content. A
 file that was read is hashed when it is first seen, at the end of the cell, and compared at
-the run's end; a file that was written is hashed at the end.
+the run's end; a file that was written is hashed at the end. In a container of its own, where all
+that a run writes lies apart, files count as written also where the probe did not see it.
 
 Left out: everything outside the project (also behind links), git's own files, compiled code,
 virtual environments and installed packages, and what is no regular file.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import stat
 from collections.abc import Iterator
@@ -27,6 +29,8 @@ SKIPPED_FOLDERS = frozenset(
 )
 SKIPPED_SUFFIXES = (".pyc", ".pyo")
 CHUNK_BYTES = 1 << 20
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +56,19 @@ class Lineage:
         Folders of ours that may lie under the root: the workspace, the run's own.
     started_at_ns
         When the run started, as a file's time of change.
+    written_folder
+        Folder of all that the run has written under the root, and of nothing else: the upper layer
+        of an overlay. `None` where there is no such folder.
     """
 
     def __init__(
-        self, root: Path, journal: Path, own_folders: tuple[Path, ...], started_at_ns: int
+        self,
+        root: Path,
+        journal: Path,
+        own_folders: tuple[Path, ...],
+        started_at_ns: int,
+        *,
+        written_folder: Path | None = None,
     ) -> None:
         self._root = root.resolve()
         self._spelled_root = root.absolute()
@@ -65,6 +78,7 @@ class Lineage:
         resolved = (folder.resolve() for folder in own_folders)
         self._own = tuple(folder for folder in resolved if not self._root.is_relative_to(folder))
         self._started_at_ns = started_at_ns
+        self._written_folder = written_folder
         self._offset = 0
         self._read: dict[str, _State] = {}
         self._written: set[str] = set()
@@ -105,6 +119,7 @@ class Lineage:
             state = self._state(path)
             if state is not None and state.mtime_ns >= self._started_at_ns:
                 self._written.add(path)
+        self._written.update(self._found())
         uses = []
         for path in sorted(self._written):
             state = self._state(path)
@@ -149,6 +164,26 @@ class Lineage:
                     yield json.loads(line)
         except FileNotFoundError:
             return
+
+    def _found(self) -> Iterator[str]:
+        """Give the files of the folder of all that was written."""
+        if self._written_folder is None:
+            return
+        # An error of one folder must not hide the others: it is as if nothing were there.
+        for place, folders, files in os.walk(self._written_folder, onerror=_say_unreadable):
+            folders[:] = [name for name in folders if name not in SKIPPED_FOLDERS]
+            within = Path(place).relative_to(self._written_folder)
+            for name in files:
+                path = self._relative(str(self._root / within / name))
+                # What is no regular file, a file that was removed for instance, can't be opened.
+                if path is not None and self._is_file(path):
+                    yield path
+
+    def _is_file(self, path: str) -> bool:
+        descriptor = self.open_file(path)
+        if descriptor is not None:
+            os.close(descriptor)
+        return descriptor is not None
 
     def _relative(self, name: str) -> str | None:
         path = Path(name)
@@ -203,6 +238,10 @@ class Lineage:
             while chunk := stream.read(CHUNK_BYTES):
                 digest.update(chunk)
         return _State(*_quick(status), digest.hexdigest())
+
+
+def _say_unreadable(error: OSError) -> None:
+    log.warning("A folder can't be read, reason=%s", error)
 
 
 def _quick(status: os.stat_result) -> tuple[int, int, int]:

@@ -241,6 +241,9 @@ class RunRecord:
         `None` where it was not CI that asked.
     attempts
         Failures before this one that were tried again, oldest first.
+    peak_memory_mb, memory_limit_mb
+        The most memory that it used at once, files that the system keeps in memory included, and
+        how much it might; `None` where it had none of its own.
     """
 
     id: str
@@ -276,6 +279,8 @@ class RunRecord:
     schedule: str | None = None
     ci: CiContext | None = None
     attempts: tuple[Attempt, ...] = ()
+    peak_memory_mb: int | None = None
+    memory_limit_mb: int | None = None
 
     @property
     def duration_s(self) -> float | None:

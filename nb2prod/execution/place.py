@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,8 @@ from nb2prod.execution.recorder import RunFolder, run_folder
 from nb2prod.execution.runs import start_run
 from nb2prod.execution.tracking_store import TrackingStore, store_of
 from nb2prod.registry.models import Version
+from nb2prod.workspace.rows import require_existing
+from nb2prod.workspace.secrets import known_values, read_secrets
 from nb2prod.workspace.workspace import Workspace
 
 
@@ -40,6 +43,16 @@ class Place(Protocol):
     @property
     def tracking(self) -> TrackingStore | None:
         """Where MLflow is; `None` where there is none to speak to."""
+        ...
+
+    def secrets(self, version: Version) -> Mapping[str, str]:
+        """Return the values of the secrets that a version names, by name.
+
+        Raises
+        ------
+        SecretNotFound
+            One of them is not there.
+        """
         ...
 
     def begin(self) -> None:
@@ -97,6 +110,20 @@ class WorkspacePlace:
     def tracking(self) -> TrackingStore | None:
         """See `Place`."""
         return store_of(self.workspace, self.record)
+
+    def secrets(self, version: Version) -> Mapping[str, str]:
+        """See `Place`; those that the project has not may be in the person's own environment."""
+        names = version.manifest.run.secrets
+        own = {name: os.environ[name] for name in names if os.environ.get(name)}
+        if not names:
+            return {}
+        with self.workspace.database.read() as connection:
+            project = require_existing(connection, self.record.project)
+        known = known_values(self.workspace, project.id)
+        missing = [name for name in names if name not in {**own, **known}]
+        # Says whose it is to set them.
+        read_secrets(self.workspace, project, missing)
+        return {name: known.get(name) or own[name] for name in names}
 
     def begin(self) -> None:
         """See `Place`."""

@@ -21,6 +21,7 @@ from nb2prod.execution.events import (
     FilesSettled,
     KernelStarted,
     MachineSeen,
+    MemorySeen,
     Noted,
     OutputAdded,
     OutputsCleared,
@@ -39,6 +40,7 @@ from nb2prod.execution.models import (
     RunStatus,
 )
 from nb2prod.execution.outputs import CellOutputs, log_text
+from nb2prod.execution.redaction import Redactor
 
 # Of a run that left none.
 EMPTY_NOTEBOOK: Mapping[str, Any] = {
@@ -90,6 +92,8 @@ class History:
     log: str
     notes: tuple[str, ...]
     kernel_name: str | None
+    peak_memory_mb: int | None = None
+    memory_limit_mb: int | None = None
 
 
 def fold(notebook: Mapping[str, Any], events: Iterable[Event]) -> History:
@@ -108,6 +112,33 @@ def fold(notebook: Mapping[str, Any], events: Iterable[Event]) -> History:
     return state.history()
 
 
+def without_secrets(history: History, redactor: Redactor) -> History:
+    """Return a history without the secrets that a redactor knows.
+
+    Outputs are looked at as a reader sees them: joined, and as a terminal would show them. The
+    sources of cells are the version's, and stay.
+    """
+    notebook = dict(history.notebook)
+    notebook["metadata"] = redactor.of(notebook["metadata"])
+    notebook["cells"] = [
+        {**cell, "outputs": redactor.of_json(cell["outputs"])} if "outputs" in cell else cell
+        for cell in notebook["cells"]
+    ]
+    return replace(
+        history,
+        reason=redactor.text(history.reason),
+        cells=redactor.of(history.cells),
+        machine=redactor.of(history.machine),
+        files=redactor.of(history.files),
+        metrics={redactor.text(name): value for name, value in history.metrics.items()},
+        artifacts=redactor.of(history.artifacts),
+        notebook=notebook,
+        log=redactor.text(history.log),
+        notes=redactor.of(history.notes),
+        kernel_name=redactor.of(history.kernel_name),
+    )
+
+
 @dataclass
 class _State:
     source: Mapping[str, Any]
@@ -124,6 +155,7 @@ class _State:
     end: RunEnded | None = None
     kernel: KernelStarted | None = None
     machine: Machine | None = None
+    memory: MemorySeen | None = None
     mlflow_run_id: str | None = None
     results: ResultsKept | None = None
     last_at: datetime | None = None
@@ -159,6 +191,8 @@ class _State:
                 self.kernel = event
             case MachineSeen():
                 self.machine = event.machine
+            case MemorySeen():
+                self.memory = event
             case TrackingStarted():
                 self.mlflow_run_id = event.mlflow_run_id
             case ResultsKept():
@@ -189,6 +223,8 @@ class _State:
             log="".join(self.log),
             notes=tuple(self.notes),
             kernel_name=None if self.kernel is None else self.kernel.kernel_name,
+            peak_memory_mb=None if self.memory is None else self.memory.peak_mb,
+            memory_limit_mb=None if self.memory is None else self.memory.limit_mb,
         )
 
     def _take_cell(self, event: CellStarted | CellEnded) -> None:

@@ -9,7 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Self
@@ -24,13 +24,16 @@ from nb2prod.execution.events import (
     KernelStarted,
     Noted,
     OutputAdded,
+    OutputsCleared,
     ResultsKept,
     RunEnded,
     RunStarted,
     WidgetChanged,
     decode,
     encode,
+    output_text,
 )
+from nb2prod.execution.redaction import Redactor, StreamRedactor
 from nb2prod.workspace.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -56,6 +59,16 @@ MAX_OUTPUT_BYTES = 64_000_000
 # The error that ends a run is kept whatever was printed before.
 MAX_ERROR_BYTES = 1_000_000
 _OUTPUTS = (OutputAdded, DisplayUpdated, WidgetChanged)
+# Before these all that was printed is told, in its order. A kernel itself does not keep the order
+# of its two streams, so what is held back of one need not be told before the other goes on.
+_AFTER_PRINTING = (
+    CellStarted,
+    CellEnded,
+    DisplayUpdated,
+    OutputAdded,
+    OutputsCleared,
+    RunEnded,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +96,11 @@ class RunFolder:
     def work(self) -> RunFolder:
         """The folder that a worker is given."""
         return RunFolder(self.path / "work")
+
+    @property
+    def layers(self) -> Path:
+        """What a run in a container has over its project's folder (`nb2prod.jobs.overlay`)."""
+        return self.path / "layers"
 
     @property
     def notebook(self) -> Path:
@@ -173,6 +191,9 @@ class Recorder:
     listener
         Gets each event once it is written. Its errors are logged and otherwise ignored: who
         watches a run must not be able to end it.
+    redactor
+        Takes secrets out of all that is written and told. What may be the beginning of one, at the
+        end of what was printed, is held back until more comes, at most to the cell's end.
     max_output_bytes
         Of what cells put out; what goes beyond it is left out, and a note says so.
     """
@@ -182,10 +203,15 @@ class Recorder:
         folder: RunFolder,
         listener: Listener | None = None,
         *,
+        redactor: Redactor | None = None,
         max_output_bytes: int = MAX_OUTPUT_BYTES,
     ) -> None:
         self.folder = folder
+        self.redactor = redactor or Redactor()
         self._listener = listener
+        # By cell and name of the stream, with the last event of each.
+        self._streams: dict[tuple[int, str], tuple[StreamRedactor, OutputAdded]] = {}
+        self._order = threading.RLock()
         self._max_output_bytes = max_output_bytes
         self._output_bytes = 0
         self._is_full = False
@@ -200,6 +226,30 @@ class Recorder:
         StorageFull, StorageUnusable
             It can't be written.
         """
+        with self._order:
+            if isinstance(event, OutputAdded) and _is_printed(event):
+                self._print(event)
+                return
+            if isinstance(event, _AFTER_PRINTING):
+                self._print_rest()
+            self._append(self.redactor.of(event))
+
+    def _print(self, event: OutputAdded) -> None:
+        key = (event.number, str(event.output["name"]))
+        stream, _ = self._streams.get(key) or (StreamRedactor(self.redactor), event)
+        text = stream.feed(output_text(event.output))
+        self._streams[key] = (stream, event)
+        if text:
+            self._append(_with_text(event, text))
+
+    def _print_rest(self) -> None:
+        for stream, event in self._streams.values():
+            text = stream.flush()
+            if text:
+                self._append(_with_text(event, text))
+        self._streams.clear()
+
+    def _append(self, event: Event) -> None:
         line = encode(event)
         with self._mutex:
             has_room = self._has_room(event, len(line))
@@ -215,14 +265,18 @@ class Recorder:
 
     def note(self, text: str) -> None:
         """Write a remark into the run's log."""
-        log.info("Noted in a run, text=%s", text)
+        log.info("Noted in a run, text=%s", self.redactor.text(text))
         self.append(Noted(at=now(), text=text))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stream.close()
+        try:
+            with self._order:
+                self._print_rest()
+        finally:
+            self._stream.close()
 
     def _has_room(self, event: Event, size_bytes: int) -> bool:
         if not isinstance(event, _OUTPUTS):
@@ -251,6 +305,14 @@ class Recorder:
         # rich leaves the program when nobody reads its output any more (`nb2prod run … | head`).
         except (Exception, SystemExit):
             log.exception("A listener failed")
+
+
+def _is_printed(event: OutputAdded) -> bool:
+    return event.output.get("output_type") == "stream" and event.display_id is None
+
+
+def _with_text(event: OutputAdded, text: str) -> OutputAdded:
+    return replace(event, output={**event.output, "text": text})
 
 
 def read_events(path: Path) -> Iterator[Event]:

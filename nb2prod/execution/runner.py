@@ -32,7 +32,9 @@ from nb2prod.execution.events import (
     error_line,
 )
 from nb2prod.execution.kernel_client import KernelProcess, RecordingClient
+from nb2prod.execution.kernel_log import KernelLog
 from nb2prod.execution.lineage import Lineage
+from nb2prod.execution.memory import MemoryUse, shortage
 from nb2prod.execution.models import CellStatus, RunStatus
 from nb2prod.execution.processes import RUN_ID_VARIABLE, end_processes_of
 from nb2prod.execution.recorder import Recorder, now
@@ -100,6 +102,10 @@ class Runner:
         Called when a cell has ended.
     cancellation
         Asked for all the time; see there.
+    memory_use
+        Says what the run has used, where it has limits of its own.
+    resources
+        Name of its resource class, which has them.
     """
 
     run_id: str
@@ -112,6 +118,8 @@ class Runner:
     after_cell: Callable[[], object]
     limits: Limits
     cancellation: Cancellation
+    memory_use: Callable[[], MemoryUse | None] = lambda: None
+    resources: str = ""
     _deadline: float | None = field(default=None, init=False)
 
     async def run(self, roots: list[str], *, is_tracked: bool) -> None:
@@ -152,6 +160,8 @@ class Runner:
             if process is not None:
                 await process.end(client)
             end_processes_of(self.run_id)
+            if process is not None:
+                process.log.settle()
         # Only now has it ended: nothing of it runs any more.
         self._record_end(end.run or RunStatus.SUCCEEDED, end.reason)
 
@@ -160,7 +170,8 @@ class Runner:
             interpreter_of(self.kernel_name)
         except NoSuchKernel as error:
             raise KernelUnavailable(str(error)) from error
-        return KernelProcess(self.run_id, self.kernel_name, self.recorder.folder.kernel_log)
+        kernel_log = KernelLog(self.recorder.folder.kernel_log, self.recorder.redactor)
+        return KernelProcess(self.run_id, self.kernel_name, kernel_log)
 
     async def _start(
         self, process: KernelProcess, client: RecordingClient, roots: list[str], *, is_tracked: bool
@@ -313,6 +324,16 @@ class Runner:
     async def _death(self, process: KernelProcess, number: int) -> _End:
         status = await process.exit_status()
         words = process.last_words()
+        use = self.memory_use()
+        if status == -signal.SIGKILL and use is not None and use.kills:
+            reason = shortage(
+                "The run",
+                peak_mb=use.peak_mb,
+                limit_mb=use.limit_mb,
+                resources=self.resources,
+                done=f"was ended in cell {number}",
+            )
+            return _End(CellStatus.KERNEL_DIED, RunStatus.KERNEL_DIED, reason)
         reason = f"The kernel died in cell {number}: {_death(status)}."
         if words:
             reason += f" It said: {words}"

@@ -23,7 +23,7 @@ from pathlib import Path
 from nb2prod.errors import Nb2prodError, NotAVersion, RunEnded
 from nb2prod.execution.collect import read_history, read_request
 from nb2prod.execution.contents import ContentFolder, Contents
-from nb2prod.execution.execute import RunSession
+from nb2prod.execution.execute import OwnContainer, RunSession
 from nb2prod.execution.models import FileUse, RunRecord, RunStatus
 from nb2prod.execution.recorder import RunFolder
 from nb2prod.execution.request import read_version
@@ -32,7 +32,7 @@ from nb2prod.execution.runner import Limits
 from nb2prod.execution.tracking_store import TrackingStore
 from nb2prod.registry.models import Version
 from nb2prod.settings import WorkerSettings
-from nb2prod.workspace.policy import PROJECT_FOLDER
+from nb2prod.workspace.policy import PROJECT_FOLDER, WRITTEN_FOLDER
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,11 @@ class FolderPlace:
 
 
 def execute_folder(
-    folder: RunFolder, *, project_folder: Path, settings: WorkerSettings
+    folder: RunFolder,
+    *,
+    project_folder: Path,
+    settings: WorkerSettings,
+    container: OwnContainer | None = None,
 ) -> RunRecord:
     """Execute the run that a folder asks for, and return its record.
 
@@ -88,6 +92,8 @@ def execute_folder(
     ----------
     project_folder
         Where the run finds the project's files.
+    container
+        `None` where the run has none of its own.
 
     Raises
     ------
@@ -111,6 +117,7 @@ def execute_folder(
         root=project_folder,
         record=request,
         limits=Limits(cell_timeout_s=request.cell_timeout_s, timeout_s=request.timeout_s),
+        container=container,
     )
     return run_session(session)
 
@@ -122,6 +129,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--project-folder", type=Path, default=Path(PROJECT_FOLDER), help="the project's files"
     )
+    parser.add_argument(
+        "--in-container", action="store_true", help="the run has a container of its own"
+    )
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
@@ -129,6 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             RunFolder(given.folder.absolute()),
             project_folder=given.project_folder.absolute(),
             settings=WorkerSettings.from_environment(),
+            container=OwnContainer(written=Path(WRITTEN_FOLDER)) if given.in_container else None,
         )
     except Nb2prodError as error:
         log.error("%s", error)  # noqa: TRY400 - a sentence for people, whose cause is in it

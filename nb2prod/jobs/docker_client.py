@@ -17,7 +17,14 @@ from typing import Any, Self
 from nb2prod.errors import EngineRefused, EngineUnreachable
 from nb2prod.jobs.docker_errors import asking
 from nb2prod.jobs.docker_networks import DockerNetworks, Network
-from nb2prod.workspace.policy import ContainerSpec, Surroundings, network_name
+from nb2prod.jobs.overlay import volume_arguments
+from nb2prod.workspace.policy import (
+    ContainerSpec,
+    NetworkKind,
+    Overlay,
+    Surroundings,
+    network_name,
+)
 from nb2prod.workspace.projects import Project
 
 log = logging.getLogger(__name__)
@@ -30,6 +37,7 @@ LOG_OPTIONS = {"max-size": "10m", "max-file": "2"}
 HOSTNAME_LENGTH = 63
 
 _NANO = 1_000_000_000
+_MB = 1024 * 1024
 _CREATED = "created"
 _RUNNING = frozenset({"running", "paused", "restarting", "removing"})
 
@@ -95,19 +103,25 @@ def host_arguments(spec: ContainerSpec) -> dict[str, Any]:
     """Return the keywords of `docker.APIClient.create_host_config`."""
     from docker.types import LogConfig, Mount
 
-    memory_bytes = spec.limits.memory_mb * 1024 * 1024
+    memory_bytes = spec.limits.memory_mb * _MB
+    # Unlike `binds`, a mount fails where its folder is missing, and makes none as root.
+    mounts = [
+        Mount(
+            target=mount.target,
+            source=str(mount.source),
+            type="bind",
+            read_only=mount.is_read_only,
+        )
+        for mount in spec.mounts
+    ]
+    if spec.overlay is not None:
+        # What the image has in that place is none of the project's.
+        overlay = spec.overlay
+        mounts.append(Mount(overlay.target, overlay.name, type="volume", no_copy=True))
     return {
         "network_mode": spec.network,
-        # Unlike `binds`, a mount fails where its folder is missing, and makes none as root.
-        "mounts": [
-            Mount(
-                target=mount.target,
-                source=str(mount.source),
-                type="bind",
-                read_only=mount.is_read_only,
-            )
-            for mount in spec.mounts
-        ],
+        "mounts": mounts,
+        "dns": list(spec.name_servers),
         "tmpfs": dict(spec.tmpfs),
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
@@ -186,14 +200,16 @@ class DockerEngine:
         """Return a bridge network, made where there is none; see `DockerNetworks.ensure`."""
         return self._networks.ensure(name, labels=labels, pool=pool, subnet=subnet)
 
-    def ensure_project_network(self, surroundings: Surroundings, project: Project) -> Network:
-        """Return the network of a project's containers, made where there is none."""
-        name = network_name(surroundings, project)
+    def ensure_project_network(
+        self, surroundings: Surroundings, project: Project, kind: NetworkKind = NetworkKind.OPEN
+    ) -> Network:
+        """Return a network of a project's containers, made where there is none."""
+        name = network_name(surroundings, project, kind)
         labels = {
             "nb2prod.instance": surroundings.instance,
             "nb2prod.project": project.name,
         }
-        return self.ensure_network(name, labels=labels, pool=surroundings.network_pool)
+        return self._networks.ensure(name, labels=labels, pool=surroundings.network_pool, kind=kind)
 
     def remove_network(self, name: str) -> None:
         """Remove a network that no container is in; nothing where there is none."""
@@ -218,6 +234,23 @@ class DockerEngine:
         if found is None:
             raise EngineRefused(f"The container {spec.name} vanished as soon as it was made.")
         return found
+
+    def make_volume(self, overlay: Overlay, labels: Mapping[str, str]) -> None:
+        """Make the volume of an overlay; one of that name is left as it is."""
+        with asking(f"make the volume {overlay.name}"):
+            self.api.create_volume(**volume_arguments(overlay), labels=dict(labels))
+
+    def volumes(self, labels: Mapping[str, str]) -> tuple[Mapping[str, Any], ...]:
+        """Return the engine's facts of all volumes with these labels."""
+        wanted = [f"{name}={value}" for name, value in labels.items()]
+        with asking("list volumes"):
+            listed = self.api.volumes(filters={"label": wanted})
+        return tuple(listed["Volumes"] or ())
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume that no container has; nothing where there is none."""
+        with asking(f"remove the volume {name}", ignores_missing=True):
+            self.api.remove_volume(name)
 
     def start(self, name: str) -> None:
         """Start a container that was made; one that runs is left as it is."""
@@ -263,6 +296,16 @@ class DockerEngine:
                 kept = (kept + chunk)[-tail_bytes:]
         return kept
 
+    def peak_memory_mb(self, name: str) -> int | None:
+        """Return how much memory a running container has used at most; `None` if unknown."""
+        facts: Mapping[str, Any] = {}
+        with asking(f"ask how the container {name} stands", ignores_missing=True):
+            facts = self.api.stats(name, stream=False, one_shot=True)
+        memory = facts.get("memory_stats") or {}
+        # With control groups of version 2 the engine knows only what is used now.
+        used_bytes = memory.get("max_usage") or memory.get("usage")
+        return None if used_bytes is None else round(used_bytes / _MB)
+
     def stop(self, name: str, *, grace_s: int = KILL_TIMEOUT_S) -> None:
         """End a container: politely, and after a grace by force; nothing where there is none."""
         with asking(f"stop the container {name}", ignores_missing=True):
@@ -284,6 +327,6 @@ def _container(facts: Mapping[str, Any]) -> Container:
         status=status,
         exit_status=None if status == _CREATED or status in _RUNNING else int(state["ExitCode"]),
         is_out_of_memory=bool(state.get("OOMKilled")),
-        memory_mb=memory_bytes // (1024 * 1024) or None,
+        memory_mb=memory_bytes // _MB or None,
         labels=facts["Config"].get("Labels") or {},
     )

@@ -64,6 +64,11 @@ def asking(
 def _refused(what: str, error: Any) -> EngineRefused:
     words = str(error.explanation or error).strip()
     hint = ""
+    if "failed to mount local volume" in words:
+        hint = (
+            " A run's own layer over the project's folder takes an engine that works as root, and"
+            " a workspace (NB2PROD_HOME) on ext4, XFS or btrfs: no network file system, no overlay."
+        )
     if "no available IPv4 addresses" in words:
         hint = " The project's network is full: stop servers of it that nobody uses."
     return EngineRefused(f"The Docker engine could not {what}: {words}.{hint}")

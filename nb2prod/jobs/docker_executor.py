@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import logging
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from nb2prod.errors import StorageFull, StorageUnusable
 from nb2prod.execution.recorder import run_folder, write_file
+from nb2prod.execution.removal import remove_tree
 from nb2prod.jobs.docker_client import Container, DockerEngine
 from nb2prod.jobs.ledger import KEPT_LOG_BYTES, Ledger
 from nb2prod.jobs.models import Job, Outcome, Standing
+from nb2prod.jobs.overlay import make_layers
+from nb2prod.registry.models import Network
 from nb2prod.workspace.folders import hand_over
-from nb2prod.workspace.policy import Surroundings, limits_of, run_container, run_container_name
+from nb2prod.workspace.policy import (
+    NetworkKind,
+    RunNeeds,
+    Surroundings,
+    run_container,
+    run_container_name,
+)
 from nb2prod.workspace.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -19,8 +31,9 @@ log = logging.getLogger(__name__)
 class DockerExecutor:
     """Runs each worker in a container of its own; see `nb2prod.jobs.models.Executor`.
 
-    A container's name tells its run, so that a run has one at most, whoever makes it. It is
-    removed once its end and its log are written down.
+    A container's name tells its run, so that a run has one at most, whoever makes it; the volume
+    with the run's own layer over the project's folder has the same name. Both are removed, and the
+    layer with them, once the run's end and its log are written down.
     """
 
     name = "docker"
@@ -40,7 +53,7 @@ class DockerExecutor:
         EngineUnreachable
             The engine does not answer.
         ImageMissing, EngineRefused, StorageFull, StorageUnusable
-            There can be no such container.
+            There can be no such container, or no such layer.
         """
         ledger = self._ledger(job.run_id)
         if ledger.outcome is not None:
@@ -76,34 +89,63 @@ class DockerExecutor:
             outcome = self._outcome(ledger, container)
             if ledger.folder.path.exists():
                 ledger.write_outcome(outcome)
+        # In this order: what a killed dispatcher leaves of it is found again by `known`.
         if container is not None:
             self._engine.remove(container.name)
+        self._engine.remove_volume(run_container_name(self._surroundings, run_id))
+        self._remove_layers(ledger)
         return outcome
 
     def known(self) -> tuple[str, ...]:
-        """Return the runs that have a container; see `Executor`."""
+        """Return the runs that have a container, or a part of one; see `Executor`."""
         labels = {"nb2prod.instance": self._surroundings.instance, "nb2prod.kind": "run"}
-        return tuple(item.labels["nb2prod.run"] for item in self._engine.containers(labels))
+        containers = {item.labels["nb2prod.run"] for item in self._engine.containers(labels)}
+        volumes = {item["Labels"]["nb2prod.run"] for item in self._engine.volumes(labels)}
+        layers = self._workspace.settings.runs_folder.glob("*/layers")
+        return tuple(sorted(containers | volumes | {path.parent.name for path in layers}))
 
     def _create(self, job: Job) -> Container:
-        self._engine.ensure_project_network(self._surroundings, job.project)
-        hand_over(job.work, job.project)
-        spec = run_container(
+        has_internet = job.network is Network.INTERNET
+        self._engine.ensure_project_network(
             self._surroundings,
             job.project,
-            run_id=job.run_id,
-            run_folder=job.work,
-            environment=job.environment(),
-            limits=limits_of(job.resources),
+            NetworkKind.OPEN if has_internet else NetworkKind.CLOSED,
         )
+        hand_over(job.work, job.project)
+        needs = RunNeeds(
+            run_id=job.run_id,
+            work=job.work,
+            layers=self._ledger(job.run_id).folder.layers,
+            resources=job.resources,
+            has_internet=has_internet,
+            environment=job.environment(),
+        )
+        spec = run_container(self._surroundings, job.project, needs)
+        assert spec.overlay is not None
+        # Of a start that was cut off; the project's folder may have moved since.
+        self._engine.remove_volume(spec.overlay.name)
+        make_layers(spec.overlay)
+        self._engine.make_volume(spec.overlay, spec.labels)
         return self._engine.create(spec)
+
+    def _remove_layers(self, ledger: Ledger) -> None:
+        try:
+            remove_tree(ledger.folder.layers)
+        except (StorageFull, StorageUnusable):
+            # A run must come to its end all the same; `known` has it until it is gone.
+            log.exception("A run's layer could not be removed, run=%s", ledger.folder.path.name)
 
     def _outcome(self, ledger: Ledger, container: Container | None) -> Outcome:
         if container is None:
             return Outcome(is_cancelled=ledger.is_cancelled)
+        peak_mb = None
         if container.is_running:
+            peak_mb = self._engine.peak_memory_mb(container.name)
             self._engine.stop(container.name)
             container = self._engine.find(container.name) or container
+        if container.is_out_of_memory:
+            # The system ends a process of a container only where the limit was reached.
+            peak_mb = container.memory_mb
         if ledger.folder.path.exists():
             words = self._engine.logs(container.name, tail_bytes=KEPT_LOG_BYTES)
             write_file(ledger.worker_log, words)
@@ -111,6 +153,8 @@ class DockerExecutor:
             exit_status=container.exit_status,
             is_out_of_memory=container.is_out_of_memory,
             memory_mb=container.memory_mb,
+            peak_memory_mb=peak_mb,
+            resources=container.labels.get("nb2prod.resources", ""),
             is_cancelled=ledger.is_cancelled,
             last_words=ledger.last_words(),
         )
@@ -120,3 +164,18 @@ class DockerExecutor:
 
     def _ledger(self, run_id: str) -> Ledger:
         return Ledger(run_folder(self._workspace, run_id))
+
+
+@contextmanager
+def open_docker_executor(
+    workspace: Workspace, surroundings: Surroundings
+) -> Iterator[DockerExecutor]:
+    """Give the executor with the machine's engine; see `nb2prod.jobs.executors`.
+
+    Raises
+    ------
+    EngineUnreachable
+        No engine answers.
+    """
+    with DockerEngine.connect() as engine:
+        yield DockerExecutor(workspace, engine, surroundings)

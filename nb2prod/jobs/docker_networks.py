@@ -13,11 +13,13 @@ from typing import Any
 from nb2prod.errors import EngineRefused
 from nb2prod.jobs.docker_errors import asking
 from nb2prod.jobs.subnets import free_subnets, machine_routes, subnet_count
+from nb2prod.workspace.policy import NetworkKind
 
 log = logging.getLogger(__name__)
 
-# A network interface's name has 15 characters (linux/if.h, IFNAMSIZ).
-INTERFACE_PREFIX = "nb2p-"
+# A network interface's name has 15 characters (linux/if.h, IFNAMSIZ). The firewall tells the
+# kinds apart by it (`nb2prod_hub.firewall`).
+INTERFACE_PREFIXES = {NetworkKind.OPEN: "nb2p-", NetworkKind.CLOSED: "nb2r-"}
 _INTERFACE_DIGITS = 10
 # Between making a bridge and listing its network, an engine needs a moment.
 LISTED_TIMEOUT_S = 5.0
@@ -35,14 +37,26 @@ class Network:
     gateway: str
 
 
-def interface_name(network: str) -> str:
+def interface_name(network: str, kind: NetworkKind = NetworkKind.OPEN) -> str:
     """Return the name of a network's bridge on this machine, for rules of its firewall.
 
     >>> interface_name("nb2prod-0a1b2c3d-seat-demand")
     'nb2p-ab51479d1c'
     """
     digest = hashlib.sha256(network.encode()).hexdigest()
-    return f"{INTERFACE_PREFIX}{digest[:_INTERFACE_DIGITS]}"
+    return f"{INTERFACE_PREFIXES[kind]}{digest[:_INTERFACE_DIGITS]}"
+
+
+def bridge_options(network: str, kind: NetworkKind) -> dict[str, str]:
+    """Return the options of a network's bridge.
+
+    A closed one translates no addresses. So nobody outside can answer to what comes from it, also
+    where this process may set no rules of a firewall.
+    """
+    options = {"com.docker.network.bridge.name": interface_name(network, kind)}
+    if kind is NetworkKind.CLOSED:
+        options["com.docker.network.bridge.enable_ip_masquerade"] = "false"
+    return options
 
 
 class DockerNetworks:
@@ -58,7 +72,13 @@ class DockerNetworks:
         self._api = api
 
     def ensure(
-        self, name: str, *, labels: Mapping[str, str], pool: str, subnet: str | None = None
+        self,
+        name: str,
+        *,
+        labels: Mapping[str, str],
+        pool: str,
+        subnet: str | None = None,
+        kind: NetworkKind = NetworkKind.OPEN,
     ) -> Network:
         """Return a bridge network, made where there is none; idempotent.
 
@@ -81,10 +101,10 @@ class DockerNetworks:
         if found is not None:
             return found
         if subnet is not None:
-            found = self._make(name, labels, [IPv4Network(subnet)])
+            found = self._make(name, labels, [IPv4Network(subnet)], kind)
         else:
             taken = (*self._subnets(), *machine_routes())
-            found = self._make(name, labels, free_subnets(pool, name, taken))
+            found = self._make(name, labels, free_subnets(pool, name, taken), kind)
         # Of two processes that ask for the same one, the other may have the last addresses.
         found = found or self._find(name)
         if found is None:
@@ -114,12 +134,16 @@ class DockerNetworks:
         return tuple(IPv4Network(text, strict=False) for text in texts if text and ":" not in text)
 
     def _make(
-        self, name: str, labels: Mapping[str, str], subnets: Iterable[IPv4Network]
+        self,
+        name: str,
+        labels: Mapping[str, str],
+        subnets: Iterable[IPv4Network],
+        kind: NetworkKind,
     ) -> Network | None:
         """Return the network, with the first subnet that the engine takes; `None` without one."""
         for subnet in subnets:
             try:
-                is_made = self._create(name, labels, subnet)
+                is_made = self._create(name, labels, subnet, kind)
             except EngineRefused:
                 # Another process is faster: of one interface's name there is only one.
                 found = self._await(name)
@@ -140,7 +164,9 @@ class DockerNetworks:
             time.sleep(LISTED_POLL_S)
         return found
 
-    def _create(self, name: str, labels: Mapping[str, str], subnet: IPv4Network) -> bool:
+    def _create(
+        self, name: str, labels: Mapping[str, str], subnet: IPv4Network, kind: NetworkKind
+    ) -> bool:
         """Make a network; `False` where another one has some of these addresses."""
         from docker.errors import APIError
         from docker.types import IPAMConfig, IPAMPool
@@ -155,7 +181,7 @@ class DockerNetworks:
                     check_duplicate=True,
                     ipam=IPAMConfig(pool_configs=[pool]),
                     labels=dict(labels),
-                    options={"com.docker.network.bridge.name": interface_name(name)},
+                    options=bridge_options(name, kind),
                 )
             except APIError as error:
                 if "overlap" in str(error.explanation).lower():

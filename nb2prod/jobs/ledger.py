@@ -58,7 +58,10 @@ class Ledger:
     def outcome(self) -> Outcome | None:
         """How the worker ended; `None` before that was seen."""
         stored = _read(self._outcome)
-        return None if stored is None else Outcome(**stored)
+        if stored is None:
+            return None
+        # JSON has lists only. A former release wrote no notes.
+        return Outcome(**{**stored, "notes": tuple(stored.get("notes", ()))})
 
     def write_outcome(self, outcome: Outcome) -> None:
         """Write down how the worker ended."""

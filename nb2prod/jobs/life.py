@@ -21,7 +21,6 @@ from typing import TypeVar
 
 from nb2prod.errors import EngineUnreachable, Nb2prodError, RunEnded, Unavailable
 from nb2prod.execution.collect import abandon, judge, settle, try_again
-from nb2prod.execution.evidence import Verdict
 from nb2prod.execution.models import RunRecord, RunStatus
 from nb2prod.execution.recorder import now, run_folder
 from nb2prod.execution.request import prepare_folder, read_version
@@ -268,7 +267,7 @@ class RunLife:
                 f"The run's time limit of {run.asked.timeout_s:g} s was long over, and its worker"
                 " did not end it; it was ended by force."
             )
-            verdict = Verdict(status=RunStatus.TIMED_OUT, reason=reason)
+            verdict = replace(verdict, status=RunStatus.TIMED_OUT, reason=reason)
         elif run.is_cancelled:
             verdict = replace(verdict, cancelled_by=run.cancelled_by)
         return judge(self.workspace, run.id, verdict=verdict, store=store)

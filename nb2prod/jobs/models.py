@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from nb2prod.execution.evidence import Verdict
+from nb2prod.execution.memory import shortage
 from nb2prod.execution.models import RunStatus
 from nb2prod.registry.models import Network
 from nb2prod.settings import ResourceClass
@@ -65,32 +66,54 @@ class Outcome:
         Whether the system ended something of the run because its memory was used up.
     memory_mb
         How much memory it might use; `None` where it had no limit of its own.
+    peak_memory_mb
+        How much it used at most, as seen from outside; `None` where nobody knows.
+    resources
+        Name of its resource class; empty where nobody knows.
     is_cancelled
         Whether somebody asked for its end.
     last_words
         What the worker itself said last, outside of any cell.
+    notes
+        Sentences for the run's record, on what the executor can't give.
     """
 
     exit_status: int | None = None
     is_out_of_memory: bool = False
     memory_mb: int | None = None
+    peak_memory_mb: int | None = None
+    resources: str = ""
     is_cancelled: bool = False
     last_words: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
         """What to make of a run whose own log has no end."""
-        limit = "" if self.memory_mb is None else f" of {self.memory_mb} MB"
+        reason, remark = f"The run's worker {self._end()}.", ""
+        status = RunStatus.LOST
         if self.is_out_of_memory:
-            return Verdict(
-                status=RunStatus.KERNEL_DIED,
-                reason=f"The run was ended because it needed more than its memory limit{limit}.",
-                remark=f"Its memory limit{limit} was reached.",
-            )
-        if self.is_cancelled:
+            status, reason = RunStatus.KERNEL_DIED, self._shortage("The run")
+            remark = self._shortage("A process of the run")
+        elif self.is_cancelled:
+            status = RunStatus.CANCELLED
             reason = "Cancelled before the run could say how it stood."
-            return Verdict(status=RunStatus.CANCELLED, reason=reason)
-        return Verdict(status=RunStatus.LOST, reason=f"The run's worker {self._end()}.")
+        return Verdict(
+            status=status,
+            reason=reason,
+            remark=remark,
+            peak_memory_mb=self.peak_memory_mb,
+            memory_limit_mb=self.memory_mb,
+            notes=self.notes,
+        )
+
+    def _shortage(self, who: str) -> str:
+        return shortage(
+            who,
+            peak_mb=self.peak_memory_mb,
+            limit_mb=self.memory_mb,
+            resources=self.resources,
+        )
 
     def _end(self) -> str:
         if self.exit_status is None:

@@ -1,6 +1,7 @@
 """The executor ``process``: a worker beside the dispatcher, with the same account.
 
-It isolates nobody and limits nothing; it is for a machine without Docker. The worker has a
+It isolates nobody and limits nothing, and runs work in the project's folder itself; each run's
+record says so. It is for a machine without Docker. The worker has a
 session of its own, so that it survives the dispatcher, and is found again by the run's id in
 its environment.
 """
@@ -12,8 +13,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nb2prod.errors import storage_error
@@ -21,12 +22,17 @@ from nb2prod.execution.processes import end_processes_of, processes_of, remove_s
 from nb2prod.execution.recorder import run_folder
 from nb2prod.jobs.ledger import Ledger, started_runs
 from nb2prod.jobs.models import Job, Outcome, Standing
-from nb2prod.workspace.policy import Surroundings, limits_of, run_container
+from nb2prod.workspace.policy import RunNeeds, Surroundings, run_container
 from nb2prod.workspace.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
 WORKER_MODULE = "nb2prod.execution.worker"
+# For the record of each run.
+NOTE = (
+    "Ran beside the workspace, in the project's folder itself, without limits of memory,"
+    " processors, processes and network."
+)
 
 # Ours and the hub's own, tokens among them; a run has what its container would have.
 _OWN_VARIABLES = ("NB2PROD_", "JUPYTERHUB_", "CONFIGPROXY_", "MLFLOW_")
@@ -126,6 +132,7 @@ class ProcessExecutor:
                 exit_status=None if child is None else child.wait(),
                 is_cancelled=ledger.is_cancelled,
                 last_words=ledger.last_words(),
+                notes=(NOTE,),
             )
             ledger.write_outcome(outcome)
         return outcome
@@ -138,15 +145,24 @@ class ProcessExecutor:
         return Ledger(run_folder(self._workspace, run_id))
 
     def _worker_environment(self, job: Job) -> dict[str, str]:
-        spec = run_container(
-            self._surroundings,
-            job.project,
+        folder = run_folder(self._workspace, job.run_id)
+        needs = RunNeeds(
             run_id=job.run_id,
-            run_folder=job.work,
+            work=job.work,
+            layers=folder.layers,
+            resources=job.resources,
             environment=job.environment(),
-            limits=limits_of(job.resources),
         )
+        spec = run_container(self._surroundings, job.project, needs)
         return {**self._environment, **spec.environment}
+
+
+@contextmanager
+def open_process_executor(
+    workspace: Workspace, surroundings: Surroundings
+) -> Iterator[ProcessExecutor]:
+    """Give the executor; see `nb2prod.jobs.executors`."""
+    yield ProcessExecutor(workspace, surroundings)
 
 
 def _workers(run_id: str) -> tuple[int, ...]:

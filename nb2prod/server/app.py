@@ -36,6 +36,7 @@ from nb2prod.server.routes import (
     schedules,
     schedules_api,
     session,
+    sweeps,
     sweeps_api,
     tokens_api,
     versions_api,
@@ -115,7 +116,7 @@ def create_app(  # noqa: PLR0913 (a shell says by name what it puts in; all have
 
 def _add_routes(app: FastAPI, gallery: Gallery) -> None:
     closed = APIRouter(prefix=gallery.prefix, dependencies=[Depends(admit)])
-    for router in (pages.router, compare.router, projects.router, schedules.router):
+    for router in (pages.router, compare.router, projects.router, schedules.router, sweeps.router):
         closed.include_router(router)
     for router in (
         api.router,

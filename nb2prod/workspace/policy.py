@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 
 from nb2prod.settings import DEFAULT_NETWORK_POOL, ResourceClass
@@ -22,9 +23,15 @@ HOME_FOLDER = "/home/jovyan"
 PROJECT_FOLDER = f"{HOME_FOLDER}/project"
 PRIVATE_FOLDER = f"{HOME_FOLDER}/private"
 RUN_FOLDER = "/run/nb2prod"
+# What a run has written into the project's folder, and nothing else.
+WRITTEN_FOLDER = "/run/nb2prod-written"
 
 SERVER_COMMAND = ("/opt/server/bin/start-server",)
 WORKER_COMMAND = ("/opt/server/bin/start-worker", RUN_FOLDER)
+
+# A name server that is not there: an engine's own one would ask others about the outside, even
+# for a container that can't reach it.
+NO_NAME_SERVER = "127.0.0.1"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +52,38 @@ class Mount:
     is_read_only: bool = False
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Overlay:
+    """A folder of this machine that a container may write to, and that stays as it is.
+
+    Parameters
+    ----------
+    name
+        Of the engine's volume.
+    target
+        Where the container finds it.
+    lower
+        The folder.
+    upper
+        Where everything goes that the container writes to it.
+    work
+        What the system itself needs for that: an empty folder beside ``upper``.
+    """
+
+    name: str
+    target: str
+    lower: Path
+    upper: Path
+    work: Path
+
+
+class NetworkKind(StrEnum):
+    """Where one gets from a project's network: everywhere, or only to the workspace's services."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ContainerSpec:
     """A container, wholly described.
@@ -62,6 +101,10 @@ class ContainerSpec:
         Options by path, as the engine has them.
     network
         The name of the one network that it is in.
+    overlay
+        `None` for a container that has none.
+    name_servers
+        Who is asked about names of the outside; empty for those of this machine.
     """
 
     name: str
@@ -76,6 +119,8 @@ class ContainerSpec:
     uid: int
     gid: int
     working_folder: str = HOME_FOLDER
+    overlay: Overlay | None = None
+    name_servers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,11 +152,35 @@ class Surroundings:
     network_pool: str = DEFAULT_NETWORK_POOL
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunNeeds:
+    """What a run's container is given.
+
+    Parameters
+    ----------
+    work
+        Folder that its worker reads from and writes to.
+    layers
+        Folder for what it writes into the project's; no other container has it.
+    resources
+        What it may use.
+    has_internet
+        Whether it reaches more than the service and MLflow.
+    environment
+        The run's own variables: what lets it speak to MLflow for its project, its secrets.
+    """
+
+    run_id: str
+    work: Path
+    layers: Path
+    resources: ResourceClass
+    has_internet: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
 def limits_of(resources: ResourceClass) -> Limits:
     """Return what a run of a resource class may use."""
-    return Limits(
-        memory_mb=resources.memory_mb, cpu_cores=resources.cpu_cores, pids=resources.pids
-    )
+    return Limits(memory_mb=resources.memory_mb, cpu_cores=resources.cpu_cores, pids=resources.pids)
 
 
 def project_gid(project: Project) -> int:
@@ -119,9 +188,13 @@ def project_gid(project: Project) -> int:
     return FIRST_PROJECT_GID + project.id
 
 
-def network_name(surroundings: Surroundings, project: Project) -> str:
-    """Return the name of a project's network."""
-    return f"nb2prod-{surroundings.instance}-{project.name}"
+def network_name(
+    surroundings: Surroundings, project: Project, kind: NetworkKind = NetworkKind.OPEN
+) -> str:
+    """Return the name of a project's network: of its servers, or of runs without the internet."""
+    name = f"nb2prod-{surroundings.instance}-{project.name}"
+    # No project's own name has two hyphens.
+    return f"{name}--runs" if kind is NetworkKind.CLOSED else name
 
 
 def run_container_name(surroundings: Surroundings, run_id: str) -> str:
@@ -163,35 +236,42 @@ def server_container(
     )
 
 
-def run_container(
-    surroundings: Surroundings,
-    project: Project,
-    *,
-    run_id: str,
-    run_folder: Path,
-    environment: Mapping[str, str],
-    limits: Limits,
-) -> ContainerSpec:
+def run_container(surroundings: Surroundings, project: Project, needs: RunNeeds) -> ContainerSpec:
     """Describe a run's container.
 
-    Parameters
-    ----------
-    environment
-        The run's own variables: what lets it speak to MLflow for its project, its secrets.
+    The project's folder is the lower layer of an overlay: shared files stay as they are, and what
+    the run writes there is its own.
     """
     spec = _container(
         surroundings,
         project,
-        name=f"run-{run_id}",
+        name=f"run-{needs.run_id}",
         command=WORKER_COMMAND,
-        environment={**environment, "NB2PROD_RUN_ID": run_id},
+        environment={**needs.environment, "NB2PROD_RUN_ID": needs.run_id},
         mounts=(
-            Mount(source=project.root, target=PROJECT_FOLDER),
-            Mount(source=run_folder, target=RUN_FOLDER),
+            Mount(source=needs.work, target=RUN_FOLDER),
+            Mount(source=needs.layers / "upper", target=WRITTEN_FOLDER, is_read_only=True),
         ),
-        labels={"nb2prod.kind": "run", "nb2prod.run": run_id},
+        labels={
+            "nb2prod.kind": "run",
+            "nb2prod.run": needs.run_id,
+            "nb2prod.resources": needs.resources.name,
+        },
     )
-    return replace(spec, limits=limits)
+    kind = NetworkKind.OPEN if needs.has_internet else NetworkKind.CLOSED
+    return replace(
+        spec,
+        limits=limits_of(needs.resources),
+        network=network_name(surroundings, project, kind),
+        name_servers=() if needs.has_internet else (NO_NAME_SERVER,),
+        overlay=Overlay(
+            name=spec.name,
+            target=PROJECT_FOLDER,
+            lower=project.root,
+            upper=needs.layers / "upper",
+            work=needs.layers / "work",
+        ),
+    )
 
 
 def _container(

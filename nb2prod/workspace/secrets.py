@@ -143,7 +143,7 @@ def read_secrets(workspace: Workspace, project: Project, names: Iterable[str]) -
     if not wanted:
         return {}
     with workspace.database.read() as connection:
-        values = _values(workspace, connection, project, wanted)
+        values = _values(workspace, connection, project.id, project.name, wanted)
         missing = [name for name in wanted if name not in values]
         if missing:
             owners = ", ".join(owners_of(connection, project))
@@ -157,19 +157,22 @@ def read_secrets(workspace: Workspace, project: Project, names: Iterable[str]) -
     return {name: values[name] for name in wanted}
 
 
-def known_values(workspace: Workspace, project: Project) -> dict[str, str]:
+def known_values(workspace: Workspace, project_id: int) -> dict[str, str]:
     """Return the values of all secrets of a project, to take them out of what runs put out.
 
     Those that can't be decrypted are left out, and the log says so: what a run has done must not
     be lost for it.
     """
     with workspace.database.read() as connection:
-        here = project_secrets.c.project_id == project.id
+        here = project_secrets.c.project_id == project_id
         names = tuple(connection.scalars(select(project_secrets.c.name).where(here)))
+        if not names:
+            return {}
+        name = connection.scalars(select(projects.c.name).where(projects.c.id == project_id)).one()
         try:
-            return _values(workspace, connection, project, names)
+            return _values(workspace, connection, project_id, name, names)
         except StorageUnusable as error:
-            log.warning("Secrets can't be looked for, project=%s reason=%s", project.name, error)
+            log.warning("Secrets can't be looked for, project=%s reason=%s", name, error)
             return {}
 
 
@@ -209,21 +212,22 @@ def rotate(workspace: Workspace) -> int:
 
 
 def _values(
-    workspace: Workspace, connection: Connection, project: Project, names: Sequence[str]
+    workspace: Workspace,
+    connection: Connection,
+    project_id: int,
+    project: str,
+    names: Sequence[str],
 ) -> dict[str, str]:
-    if not names:
-        return {}
     query = select(project_secrets.c.name, project_secrets.c.ciphertext).where(
-        project_secrets.c.project_id == project.id, project_secrets.c.name.in_(names)
+        project_secrets.c.project_id == project_id, project_secrets.c.name.in_(names)
     )
     rows = connection.execute(query.order_by(project_secrets.c.name)).all()
     keys = read_keys(workspace.settings.home) if rows else ()
-    return {
-        row.name: _open(
-            workspace, keys, row.ciphertext, _place(project.id, row.name), project.name
-        ).decode()
-        for row in rows
-    }
+    found = {}
+    for row in rows:
+        place = _place(project_id, row.name)
+        found[row.name] = _open(workspace, keys, row.ciphertext, place, project).decode()
+    return found
 
 
 def _open(

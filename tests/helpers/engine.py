@@ -97,13 +97,15 @@ class Engine:
         self._remove(f"{TEST_LABEL}={self.label}")
 
     def clear_workspace(self, instance: str) -> None:
-        """Remove the containers and networks of a workspace that a test started."""
+        """Remove the containers, volumes and networks of a workspace that a test started."""
         self._remove(f"nb2prod.instance={instance}")
 
     def _remove(self, label: str) -> None:
         chosen = f"--filter=label={label}"
         for container in self.say("ps", "--all", "--quiet", chosen).split():
             self.ask("rm", "--force", "--volumes", container)
+        for volume in self.say("volume", "ls", "--quiet", chosen).split():
+            self.ask("volume", "rm", volume)
         for network in self.say("network", "ls", "--quiet", chosen).split():
             self.ask("network", "rm", network)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import platform
 import secrets
+import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,17 +17,24 @@ from typing import Any
 import pytest
 from sqlalchemy import delete
 
-from nb2prod.errors import EngineUnreachable
-from nb2prod.execution.models import RunRecord, RunStatus
+from nb2prod.errors import EngineRefused, EngineUnreachable, StorageUnusable
+from nb2prod.execution.events import FilesSeen
+from nb2prod.execution.models import FileAccess, RunRecord, RunStatus
+from nb2prod.execution.request import prepare_folder
 from nb2prod.jobs.dispatcher import Dispatcher
 from nb2prod.jobs.docker_client import DockerEngine
 from nb2prod.jobs.docker_executor import DockerExecutor
 from nb2prod.jobs.docker_networks import interface_name
 from nb2prod.jobs.models import Job, Standing
 from nb2prod.knowledge.pages import get_page
+from nb2prod.notebook.models import Cell
+from nb2prod.registry.models import Network, Reference, RunSettings
+from nb2prod.registry.versions import load_version
+from nb2prod.settings import Settings
 from nb2prod.store.schema import access_tokens, runs
+from nb2prod.workspace.folders import hand_over
 from nb2prod.workspace.policy import (
-    Limits,
+    NetworkKind,
     Surroundings,
     network_name,
     project_gid,
@@ -58,10 +69,20 @@ def bench(workspace: Workspace) -> JobBench:
 
 
 @pytest.fixture
-def surroundings(workspace: Workspace, instance: str, base_image: str) -> Surroundings:
-    return surroundings_of(
-        workspace, instance=instance, image=base_image, limits=Limits(memory_mb=512, cpu_cores=1.0)
+def settings(tmp_path: Path) -> Settings:
+    """Of a workspace with small classes, at a path with a space."""
+    return Settings.from_environment(
+        {
+            "NB2PROD_HOME": str(tmp_path / "a home"),
+            "NB2PROD_USER": "ada",
+            "NB2PROD_RESOURCES": "standard:memory_mb=512,cpu_cores=1,pids=256 tiny:memory_mb=40",
+        }
     )
+
+
+@pytest.fixture
+def surroundings(workspace: Workspace, instance: str, base_image: str) -> Surroundings:
+    return surroundings_of(workspace, instance=instance, image=base_image)
 
 
 @pytest.fixture
@@ -70,8 +91,20 @@ def executor(bench: JobBench, engine: DockerEngine, surroundings: Surroundings) 
 
 
 @pytest.fixture
-def dispatcher(bench: JobBench, executor: DockerExecutor) -> Dispatcher:
-    return Dispatcher(bench.workspace, [executor])
+def dispatcher(bench: JobBench, executor: DockerExecutor) -> Iterator[Dispatcher]:
+    with Dispatcher(bench.workspace, [executor]) as opened:
+        yield opened
+
+
+def leavings(bench: JobBench, engine: DockerEngine, surroundings: Surroundings) -> list[str]:
+    """What is there of runs: containers, volumes, mounts, layers."""
+    labels = {"nb2prod.instance": surroundings.instance}
+    return [
+        *(item.name for item in engine.containers(labels)),
+        *(item["Name"] for item in engine.volumes(labels)),
+        *(line for line in Path("/proc/mounts").read_text().splitlines() if "/layers/" in line),
+        *map(str, bench.workspace.settings.runs_folder.glob("*/layers")),
+    ]
 
 
 def tokens(bench: JobBench) -> int:
@@ -94,6 +127,9 @@ print(json.dumps({
     "privileges": status["NoNewPrivs"], "folder": os.getcwd(),
     "root": writable("/"), "opt": writable("/opt/kernel"), "tmp": writable("/tmp"),
     "engine": os.path.exists("/var/run/docker.sock"),
+    "swap": open("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes").read().strip()
+    if os.path.exists("/sys/fs/cgroup/memory") else "",
+    "devices": sorted(os.listdir("/dev")), "filters": status["Seccomp"],
     "run": sorted(os.listdir("/run/nb2prod")), "token": os.environ["MLFLOW_TRACKING_TOKEN"][:5],
 }))
 """
@@ -123,7 +159,7 @@ def test_run_in_a_container_is_recorded_and_leaves_a_page_and_no_container(
     }
     (artifact,) = record.artifacts
     assert bench.workspace.blobs.get(artifact.sha256) == b"a,b"
-    assert (bench.project.root / "out.csv").read_text() == "a,b"
+    assert os.listdir(bench.project.root) == ["seats.csv"]
     page = get_page(bench.workspace, run_id, person="ada")
     assert page.record == record
     seen: dict[str, Any] = json.loads(next(line for line in log.splitlines() if line[:1] == "{"))
@@ -139,8 +175,13 @@ def test_run_in_a_container_is_recorded_and_leaves_a_page_and_no_container(
     assert not seen["engine"]
     assert "start.json" not in seen["run"]
     assert seen["token"] == "nb2p_"
-    assert (bench.project.root / "out.csv").stat().st_gid == gid
-    assert engine.find(run_container_name(surroundings, run_id)) is None
+    assert seen["filters"] == "2"
+    assert seen["swap"] in ("", str(512 * 1024**2))
+    assert not {"kmsg", "mem", "sda", "vda", "fuse"} & set(seen["devices"])
+    assert record.memory_limit_mb == 512
+    assert record.peak_memory_mb is not None
+    assert 0 < record.peak_memory_mb <= 512
+    assert leavings(bench, engine, surroundings) == []
     assert tokens(bench) == 0
     assert b"The run has ended" in (bench.folder(run_id).path / "worker.log").read_bytes()
 
@@ -153,10 +194,10 @@ def test_container_of_a_run_has_its_limits_and_its_projects_network(
 
     facts = engine.api.inspect_container(run_container_name(surroundings, run_id))
 
-    limits, host = surroundings.limits, facts["HostConfig"]
-    assert host["Memory"] == host["MemorySwap"] == limits.memory_mb * 1024**2
-    assert host["PidsLimit"] == limits.pids
-    assert host["NanoCpus"] == limits.cpu_cores * 1e9
+    host = facts["HostConfig"]
+    assert host["Memory"] == host["MemorySwap"] == 512 * 1024**2
+    assert host["PidsLimit"] == 256
+    assert host["NanoCpus"] == 1e9
     assert host["ReadonlyRootfs"]
     assert host["CapDrop"] == ["ALL"]
     assert host["SecurityOpt"] == ["no-new-privileges"]
@@ -165,11 +206,12 @@ def test_container_of_a_run_has_its_limits_and_its_projects_network(
     assert {mount["Destination"] for mount in facts["Mounts"]} == {
         "/home/jovyan/project",
         "/run/nb2prod",
+        "/run/nb2prod-written",
     }
-    name = network_name(surroundings, bench.project)
+    name = network_name(surroundings, bench.project, NetworkKind.CLOSED)
     assert list(facts["NetworkSettings"]["Networks"]) == [name]
-    network = engine.ensure_project_network(surroundings, bench.project)
-    assert network.interface == interface_name(name)
+    network = engine.ensure_project_network(surroundings, bench.project, NetworkKind.CLOSED)
+    assert network.interface == interface_name(name, NetworkKind.CLOSED)
     assert Path(f"/sys/class/net/{network.interface}").exists()
     assert network.gateway
 
@@ -189,18 +231,167 @@ def test_networks_of_projects_are_made_once_and_are_apart(
     assert networks[0].interface != networks[1].interface
 
 
-def ended(bench: JobBench, dispatcher: Dispatcher, source: str) -> RunRecord:
-    return bench.finish(dispatcher, bench.request(code("print('before')"), code(source)))
+WRITE_ALL = """
+import os, pathlib, shutil, subprocess
+with open("shared.csv", "a") as file: file.write("1\\n")
+os.remove("removed.csv")
+os.rename("folder", "renamed")
+pathlib.Path("renamed/new.txt").write_text("new")
+pathlib.Path("made/below").mkdir(parents=True)
+# Neither Python nor the probe sees what other programs open.
+subprocess.run("cat shared.csv > made/below/copied.csv", shell=True, check=True)
+pathlib.Path("gone.txt").write_text("x"); os.remove("gone.txt")
+print(sorted(os.listdir(".")), oct(os.stat(".").st_mode), os.stat("made/below/copied.csv").st_gid)
+"""
 
 
-def test_run_that_needs_too_much_memory_ends_and_names_its_limit(
+def test_what_a_run_writes_is_its_own_and_shared_files_stay_as_they_are(
+    bench: JobBench, dispatcher: Dispatcher, engine: DockerEngine, surroundings: Surroundings
+) -> None:
+    root = bench.project.root
+    (root / "folder").mkdir()
+    shared = {"shared.csv": "seats\n", "removed.csv": "x", "folder/old.txt": "old"}
+    for name, content in shared.items():
+        (root / name).write_text(content)
+    hand_over(root, bench.project)
+    before = {path: path.stat() for path in (root, *root.rglob("*"))}
+
+    record = bench.finish(dispatcher, bench.request(code(WRITE_ALL)))
+
+    assert (record.status, record.reason) == (RunStatus.SUCCEEDED, "")
+    gid, mode = project_gid(bench.project), oct(root.stat().st_mode)
+    assert f"['made', 'renamed', 'shared.csv'] {mode} {gid}" in bench.log(record)
+    # Of the two with one content one is kept, under its first name.
+    contents = {item.name: bench.workspace.blobs.get(item.sha256) for item in record.artifacts}
+    assert contents == {"made/below/copied.csv": b"seats\n1\n", "renamed/new.txt": b"new"}
+    written = [use.path for use in record.files if use.access is FileAccess.WRITTEN]
+    assert {"shared.csv", "made/below/copied.csv", "renamed/new.txt"} <= set(written)
+    assert {name: (root / name).read_text() for name in shared} == shared
+    after = {path: path.stat() for path in (root, *root.rglob("*"))}
+    # Times of reading are no change.
+    facts = ("st_mode", "st_uid", "st_gid", "st_mtime_ns", "st_ctime_ns", "st_size", "st_ino")
+    assert {path: [getattr(found, name) for name in facts] for path, found in after.items()} == {
+        path: [getattr(found, name) for name in facts] for path, found in before.items()
+    }
+    assert leavings(bench, engine, surroundings) == []
+
+
+WAIT = "import os, time\nwhile not os.path.exists('/run/nb2prod/go'): time.sleep(0.05)"
+
+
+def test_input_that_somebody_changes_under_a_run_is_said(
+    bench: JobBench, dispatcher: Dispatcher
+) -> None:
+    root = bench.project.root
+    for name in ("edited.csv", "replaced.csv", "same.csv"):
+        (root / name).write_text("before\n")
+    read = "for name in ('edited', 'replaced', 'same'): print(open(f'{name}.csv').read().strip())"
+    run_id = bench.request(
+        code(read), code(WAIT), code(read.replace("print", "print('then', ", 1) + ")")
+    )
+    bench.reach_cell(dispatcher, run_id, 2)
+    eventually(lambda: any(isinstance(event, FilesSeen) for event in bench.events(run_id)))
+
+    with (root / "edited.csv").open("a") as stream:
+        stream.write("after\n")
+    (root / "new").write_text("after\n")
+    (root / "new").rename(root / "replaced.csv")
+    (bench.folder(run_id).work.path / "go").touch()
+    record = bench.finish(dispatcher, run_id)
+
+    assert record.status is RunStatus.SUCCEEDED
+    changed = {use.path: use.is_changed for use in record.files}
+    hashes = {use.path: use.sha256 for use in record.files}
+    assert changed["edited.csv"]
+    assert not changed["same.csv"]
+    assert hashes["edited.csv"] == hashes["same.csv"] == hashlib.sha256(b"before\n").hexdigest()
+    # Another file took its place: the run goes on to read the one that it began with.
+    assert hashes["replaced.csv"] == hashes["same.csv"]
+    assert changed["replaced.csv"] == ("then after" in bench.log(record).splitlines()[-2])
+
+
+MISCHIEF = """
+import os, pathlib, socket
+os.symlink("/etc", "link"); os.symlink("..", "up"); os.mkfifo("pipe")
+socket.socket(socket.AF_UNIX).bind("socket")
+os.link("shared.csv", "hard")
+os.makedirs("closed/inner"); pathlib.Path("closed/inner/file").touch()
+os.chmod("closed/inner", 0); os.chmod("closed", 0)
+here = os.open(".", os.O_RDONLY)
+for _ in range(2000):
+    os.mkdir("d", dir_fd=here)
+    below = os.open("d", os.O_RDONLY, dir_fd=here)
+    os.close(here)
+    here = below
+pathlib.Path("kept.txt").write_text("kept")
+"""
+
+
+def test_layer_of_a_run_is_removed_whatever_it_made_there(
+    bench: JobBench, dispatcher: Dispatcher, engine: DockerEngine, surroundings: Surroundings
+) -> None:
+    (bench.project.root / "shared.csv").write_text("seats")
+    hand_over(bench.project.root, bench.project)
+
+    record = bench.finish(dispatcher, bench.request(code(MISCHIEF)))
+
+    assert record.status is RunStatus.SUCCEEDED
+    assert "kept.txt" in {item.name for item in record.artifacts}
+    assert (bench.project.root / "shared.csv").read_text() == "seats"
+    assert Path("/etc/passwd").exists()
+    assert leavings(bench, engine, surroundings) == []
+
+
+def ended(
+    bench: JobBench, dispatcher: Dispatcher, source: str, *, resources: str = "standard"
+) -> RunRecord:
+    settings = RunSettings(resources=resources)
+    cells = (code("print('before')"), code(source))
+    return bench.finish(dispatcher, bench.request(*cells, settings=settings))
+
+
+def test_run_that_needs_too_much_memory_ends_and_says_what_it_reached(
     bench: JobBench, dispatcher: Dispatcher
 ) -> None:
     record = ended(bench, dispatcher, "held = b'x' * (2 * 10**9)")
 
     assert record.status is RunStatus.KERNEL_DIED
-    assert "memory limit of 512 MB" in record.reason
+    assert record.reason == (
+        "The run was ended in cell 2 because it needed more memory than it may have: it reached"
+        " 512 MB of 512 MB (class standard)."
+    )
+    assert (record.peak_memory_mb, record.memory_limit_mb) == (512, 512)
     assert "before" in bench.log(record)
+
+
+def test_run_whose_worker_itself_finds_no_memory_ends_and_says_what_it_reached(
+    bench: JobBench, dispatcher: Dispatcher
+) -> None:
+    record = ended(bench, dispatcher, "1", resources="tiny")
+
+    assert record.status is RunStatus.KERNEL_DIED
+    assert record.reason == (
+        "The run was ended because it needed more memory than it may have: it reached 40 MB of"
+        " 40 MB (class tiny)."
+    )
+    assert (record.peak_memory_mb, record.memory_limit_mb) == (40, 40)
+
+
+def test_run_whose_child_finds_no_memory_says_so_and_goes_on(
+    bench: JobBench, dispatcher: Dispatcher
+) -> None:
+    program = (
+        "import subprocess, sys\nprint(subprocess.run([sys.executable, '-c', {!r}]).returncode)"
+    )
+
+    record = ended(bench, dispatcher, program.format("held = b'x' * (2 * 10**9)"))
+
+    assert record.status is RunStatus.SUCCEEDED
+    assert "-9" in bench.log(record)
+    assert record.notes == (
+        "A process of the run was ended because it needed more memory than it may have: it reached"
+        " 512 MB of 512 MB (class standard).",
+    )
 
 
 def test_run_whose_container_is_killed_is_lost_and_says_how(
@@ -238,61 +429,190 @@ def test_run_of_a_project_whose_image_is_missing_fails_and_says_what_to_do(
     executor = DockerExecutor(bench.workspace, engine, missing)
     run_id = bench.request(code("1"))
 
-    record = bench.finish(Dispatcher(bench.workspace, [executor]), run_id)
+    with Dispatcher(bench.workspace, [executor]) as dispatcher:
+        record = bench.finish(dispatcher, run_id)
 
     assert record.status is RunStatus.FAILED
     assert "nb2prod/nowhere:1 is not on this machine" in record.reason
     assert "make images" in record.reason
     assert tokens(bench) == 0
+    assert leavings(bench, engine, missing) == []
+
+
+def job_of(bench: JobBench, run_id: str, **changes: Any) -> Job:
+    job = Job(
+        run_id=run_id,
+        project=bench.project,
+        work=bench.folder(run_id).work.path,
+        resources=bench.workspace.settings.resource_class("standard"),
+        network=Network.WORKSPACE,
+        environment=lambda: {"MLFLOW_TRACKING_TOKEN": "nb2p_test"},
+    )
+    return replace(job, **changes)
+
+
+def prepared(bench: JobBench, *cells: Cell) -> str:
+    """Ask for a run, and prepare its folder as a dispatcher does."""
+    run_id = bench.request(*cells)
+    record = bench.run(run_id)
+    version = load_version(bench.project.repository, Reference(record.pipeline, record.version))
+    prepare_folder(bench.folder(run_id), record, version)
+    return run_id
+
+
+def test_run_over_a_folder_that_no_mount_can_name_is_refused(
+    bench: JobBench, engine: DockerEngine, executor: DockerExecutor, surroundings: Surroundings
+) -> None:
+    run_id = prepared(bench, code("1"))
+    moved = replace(bench.project, root=bench.project.root.with_name("seats, all"))
+    bench.project.root.rename(moved.root)
+
+    with pytest.raises(StorageUnusable, match="Move the workspace"):
+        executor.start(job_of(bench, run_id, project=moved))
+    executor.collect(run_id)
+
+    assert leavings(bench, engine, surroundings) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="to mount takes root")
+def test_run_where_there_can_be_no_layer_is_refused_with_what_to_do(
+    bench: JobBench,
+    engine: DockerEngine,
+    executor: DockerExecutor,
+    surroundings: Surroundings,
+    tmp_path: Path,
+) -> None:
+    run_id = prepared(bench, code("1"))
+    folder = bench.folder(run_id).path
+    for name in ("lower", "upper", "work"):
+        (tmp_path / name).mkdir()
+    options = ",".join(f"{name}dir={tmp_path / name}" for name in ("lower", "upper", "work"))
+    # An overlay itself can be no upper layer.
+    shutil.copytree(folder, tmp_path / "lower", dirs_exist_ok=True)
+    subprocess.run(["mount", "-t", "overlay", "-o", options, "overlay", folder], check=True)
+    try:
+        with pytest.raises(EngineRefused, match="on ext4, XFS or btrfs"):
+            executor.start(job_of(bench, run_id))
+        executor.collect(run_id)
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+    assert leavings(bench, engine, surroundings) == []
 
 
 class DyingEngine(DockerEngine):
-    """An engine whose client dies between making a container and starting it."""
+    """An engine whose client dies just before, or just after, it asks for one thing."""
 
-    def start(self, name: str) -> None:
-        raise SystemExit(f"killed before {name} was started")
+    def __init__(self, api: Any, step: str, *, is_done: bool) -> None:
+        super().__init__(api)
+        self._step, self._is_done = step, is_done
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name.startswith("_") or name != self._step:
+            return found
+
+        def die(*arguments: Any, **options: Any) -> None:
+            if self._is_done:
+                found(*arguments, **options)
+            raise SystemExit(f"killed at {name}")
+
+        return die
 
 
-def test_run_whose_dispatcher_died_before_the_start_is_started_by_the_next_one(
-    bench: JobBench, engine: DockerEngine, surroundings: Surroundings, dispatcher: Dispatcher
+STARTING = ("ensure_project_network", "remove_volume", "make_volume", "create", "start")
+ENDING = ("logs", "remove", "remove_volume")
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", STARTING)
+def test_run_whose_start_was_cut_off_is_started_once_by_the_next_one(
+    bench: JobBench,
+    engine: DockerEngine,
+    executor: DockerExecutor,
+    surroundings: Surroundings,
+    step: str,
+    is_done: bool,
 ) -> None:
-    run_id = bench.request(code("print('once')"))
-    dying = DockerExecutor(bench.workspace, DyingEngine(engine.api), surroundings)
+    run_id = prepared(bench, code("print('once')"))
+    dying = DockerExecutor(
+        bench.workspace, DyingEngine(engine.api, step, is_done=is_done), surroundings
+    )
     with pytest.raises(SystemExit):
-        Dispatcher(bench.workspace, [dying]).look()
-    container = engine.find(run_container_name(surroundings, run_id))
-    assert container is not None
-    assert container.is_created
-    assert bench.run(run_id).status is RunStatus.RUNNING
+        dying.start(job_of(bench, run_id))
 
-    dispatcher.reconcile()
-    record = bench.finish(dispatcher, run_id)
+    executor.start(job_of(bench, run_id))
+    eventually(lambda: executor.attach(run_id) is Standing.ENDED)
+    outcome = executor.collect(run_id)
 
-    assert record.status is RunStatus.SUCCEEDED
-    assert bench.log(record).count("once") == 1
+    assert outcome.exit_status == 0
+    words = (bench.folder(run_id).path / "worker.log").read_bytes()
+    assert words.count(b"The run has ended") == 1
+    assert leavings(bench, engine, surroundings) == []
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", ENDING)
+def test_run_whose_end_was_cut_off_is_found_again_and_leaves_nothing(
+    bench: JobBench,
+    engine: DockerEngine,
+    executor: DockerExecutor,
+    surroundings: Surroundings,
+    step: str,
+    is_done: bool,
+) -> None:
+    run_id = prepared(bench, code("print('once')"))
+    executor.start(job_of(bench, run_id))
+    eventually(lambda: executor.attach(run_id) is Standing.ENDED)
+    dying = DockerExecutor(
+        bench.workspace, DyingEngine(engine.api, step, is_done=is_done), surroundings
+    )
+    with pytest.raises(SystemExit):
+        dying.collect(run_id)
+
+    assert executor.known() == (run_id,)
+    outcome = executor.collect(run_id)
+
+    assert outcome.exit_status == 0
+    assert executor.known() == ()
+    assert leavings(bench, engine, surroundings) == []
+
+
+def test_start_that_was_cut_off_and_is_not_taken_up_leaves_nothing(
+    bench: JobBench, engine: DockerEngine, executor: DockerExecutor, surroundings: Surroundings
+) -> None:
+    for step in STARTING:
+        run_id = prepared(bench, code("1"))
+        dying = DockerExecutor(
+            bench.workspace, DyingEngine(engine.api, step, is_done=True), surroundings
+        )
+        with pytest.raises(SystemExit):
+            dying.start(job_of(bench, run_id))
+
+    for run_id in executor.known():
+        executor.collect(run_id)
+
+    assert leavings(bench, engine, surroundings) == []
 
 
 def test_run_goes_on_without_a_dispatcher_and_the_next_one_ends_it(
-    bench: JobBench, engine: DockerEngine, surroundings: Surroundings, dispatcher: Dispatcher
+    bench: JobBench, engine: DockerEngine, surroundings: Surroundings
 ) -> None:
-    run_id = bench.request(
-        code(
-            "import os, time\nprint('once', flush=True)\n"
-            "while not os.path.exists('go'): time.sleep(0.05)"
-        )
-    )
+    run_id = bench.request(code(f"print('once', flush=True)\n{WAIT}"))
     # Nothing of it is kept in memory: what a killed one leaves is what this one leaves.
-    former = Dispatcher(bench.workspace, [DockerExecutor(bench.workspace, engine, surroundings)])
-    bench.reach_cell(former, run_id, 1)
-    (bench.project.root / "go").touch()
+    executor = DockerExecutor(bench.workspace, engine, surroundings)
+    with Dispatcher(bench.workspace, [executor]) as former:
+        bench.reach_cell(former, run_id, 1)
+    (bench.folder(run_id).work.path / "go").touch()
     name = run_container_name(surroundings, run_id)
     ended = engine.wait(name, timeout_s=60)
     assert ended is not None
     assert not ended.is_running
     assert bench.run(run_id).status is RunStatus.RUNNING
 
-    dispatcher.reconcile()
-    record = bench.finish(dispatcher, run_id)
+    with Dispatcher(bench.workspace, [executor]) as dispatcher:
+        dispatcher.reconcile()
+        record = bench.finish(dispatcher, run_id)
 
     assert (record.status, record.reason) == (RunStatus.SUCCEEDED, "")
     assert bench.log(record).count("once") == 1
@@ -302,19 +622,14 @@ def test_run_goes_on_without_a_dispatcher_and_the_next_one_ends_it(
 def test_every_verb_of_the_executor_may_be_repeated(
     bench: JobBench, executor: DockerExecutor, engine: DockerEngine, surroundings: Surroundings
 ) -> None:
-    run_id = bench.request(code("print('once')"))
+    run_id = prepared(bench, code("print('once')"))
     issued: list[str] = []
 
-    def issue() -> str:
+    def environment() -> dict[str, str]:
         issued.append(run_id)
-        return "nb2p_test"
+        return {"MLFLOW_TRACKING_TOKEN": "nb2p_test"}
 
-    job = Job(
-        run_id=run_id,
-        project=bench.project,
-        work=bench.folder(run_id).work.path,
-        issue_token=issue,
-    )
+    job = job_of(bench, run_id, environment=environment)
     assert executor.attach(run_id) is Standing.ABSENT
     executor.cancel(run_id)
 
@@ -361,7 +676,7 @@ def test_engine_that_does_not_answer_is_said_so(
 
 
 def test_run_waits_while_the_engine_is_away(
-    bench: JobBench, engine: DockerEngine, surroundings: Surroundings, dispatcher: Dispatcher
+    bench: JobBench, engine: DockerEngine, surroundings: Surroundings
 ) -> None:
     class AbsentEngine(DockerEngine):
         """An engine that answers nothing."""
@@ -372,7 +687,11 @@ def test_run_waits_while_the_engine_is_away(
     run_id = bench.request(code("print('later')"))
     absent = DockerExecutor(bench.workspace, AbsentEngine(engine.api), surroundings)
 
-    Dispatcher(bench.workspace, [absent]).look()
+    with Dispatcher(bench.workspace, [absent]) as dispatcher:
+        dispatcher.look()
+        eventually(lambda: (bench.folder(run_id).version).exists())
+        assert bench.run(run_id).status in (RunStatus.QUEUED, RunStatus.RUNNING)
 
-    assert bench.run(run_id).status is RunStatus.QUEUED
-    assert bench.finish(dispatcher, run_id).status is RunStatus.SUCCEEDED
+    present = DockerExecutor(bench.workspace, engine, surroundings)
+    with Dispatcher(bench.workspace, [present]) as dispatcher:
+        assert bench.finish(dispatcher, run_id).status is RunStatus.SUCCEEDED

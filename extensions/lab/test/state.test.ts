@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { confirmation, type Circumstances } from '../src/confirm';
 import type { Proposal, RunEvent, RunEvents } from '../src/models';
 import { FIRST_INTERVAL_MS, LAST_INTERVAL_MS, nextInterval } from '../src/polling';
-import { advance, beginning, placeText, share } from '../src/progress';
+import { advance, beginning, hasNews, placeText, share } from '../src/progress';
 
 const FINE: Circumstances = { role: 'editor', isStale: false, isRenamed: false };
 
@@ -28,7 +28,7 @@ function event(kind: string, changes: Partial<RunEvent> = {}): RunEvent {
 }
 
 function news(events: RunEvent[], changes: Partial<RunEvents> = {}): RunEvents {
-  return { events, next: 1, status: 'running', reason: '', page: null, ...changes };
+  return { attempt: 1, events, next: 1, status: 'running', reason: '', page: null, ...changes };
 }
 
 const FINDING = { code: 'x', severity: 'blocking', message: '', way_out: '', cell: 1, line: null } as const;
@@ -87,6 +87,25 @@ test('progress of an ended run is full only where it succeeded', () => {
 test('progress says what it waits for before the first cell', () => {
   assert.equal(placeText(beginning('queued')), 'Waiting to start');
   assert.equal(placeText(beginning('running')), 'Starting the kernel');
+});
+
+test('progress of a new attempt begins anew, and asks from its beginning', () => {
+  const first = advance(
+    beginning('running'),
+    news([event('run_started', { total: 2 }), event('cell_ended')], { next: 90 })
+  );
+  const queued = news([], { status: 'queued', attempt: 2, next: 90 });
+  assert.ok(hasNews(first, queued));
+  const waiting = advance(first, queued);
+  assert.deepEqual([waiting.next, waiting.done, placeText(waiting)], [0, 0, 'Waiting for attempt 2']);
+  // Whoever looks seldom does not see it wait.
+  const missed = advance(first, news([event('cell_ended')], { attempt: 2, next: 120 }));
+  assert.deepEqual([missed.next, missed.done, missed.attempt], [0, 0, 2]);
+});
+
+test('progress of a run that waits takes nothing from a log that is left over', () => {
+  const left = news([event('run_started', { total: 2 })], { status: 'queued', attempt: 2, next: 90 });
+  assert.deepEqual(advance(beginning('queued', 2), left), beginning('queued', 2));
 });
 
 test('what is displayed stands on lines of its own in the log', () => {

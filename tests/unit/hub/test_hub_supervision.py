@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from nb2prod_hub.firewall import (
     BRIDGES,
-    INPUT_CHAIN,
+    FORWARD_CHAINS,
+    INPUT_CHAINS,
     METADATA,
     fixed_rules,
     jumps,
@@ -23,6 +24,7 @@ from nb2prod_hub.secret_files import ALWAYS_THERE, make_secrets, read_secret
 from nb2prod_hub.server_logs import last_lines, new_log, read_end
 from nb2prod_hub.supervision import programs, supervisor_config
 
+from nb2prod.workspace.policy import NetworkKind
 from tests.unit.hub.test_hub_plan import plan_in
 
 
@@ -87,14 +89,20 @@ def test_exits_are_counted_since_this_start_and_of_one_program(tmp_path: Path) -
     assert _exits(tmp_path / "none", 0, "hub") == 0
 
 
-def test_firewall_opens_only_the_three_ports_of_the_workspace(plan: Plan) -> None:
-    rules = own_rules(plan)
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        (NetworkKind.OPEN, ["hub_port", "service_port", "mlflow_port"]),
+        (NetworkKind.CLOSED, ["service_port", "mlflow_port"]),
+    ],
+)
+def test_firewall_opens_only_the_ports_of_the_workspace_that_a_network_needs(
+    plan: Plan, kind: NetworkKind, names: list[str]
+) -> None:
+    rules = own_rules(plan, kind)
 
-    assert [rule[rule.index("--dport") + 1] for rule in rules] == [
-        str(plan.hub_port),
-        str(plan.service_port),
-        str(plan.mlflow_port),
-    ]
+    ports = [str(getattr(plan, name)) for name in names]
+    assert [rule[rule.index("--dport") + 1] for rule in rules] == ports
     assert {rule[rule.index("-d") + 1] for rule in rules} == {f"{plan.inner_ip}/32"}
     assert all(f"nb2prod-{plan.instance}" in rule for rule in rules)
 
@@ -102,21 +110,32 @@ def test_firewall_opens_only_the_three_ports_of_the_workspace(plan: Plan) -> Non
 def test_firewall_drops_all_the_rest_and_the_metadata_service() -> None:
     chains = fixed_rules()
 
-    assert chains[INPUT_CHAIN][-1] == ("-j", "DROP")
-    assert any(METADATA in rule and rule[-1] == "DROP" for rule in chains["NB2PROD-FORWARD"])
+    assert all(chains[chain][-1] == ("-j", "DROP") for chain in INPUT_CHAINS.values())
+    opened = chains[FORWARD_CHAINS[NetworkKind.OPEN]]
+    assert any(METADATA in rule and rule[-1] == "DROP" for rule in opened)
 
 
-def test_firewall_looks_at_packets_of_our_bridges_only() -> None:
-    assert all(rule[:2] == ("-i", BRIDGES) for _, rule in jumps())
+def test_firewall_forwards_nothing_for_runs_without_the_internet() -> None:
+    assert fixed_rules()[FORWARD_CHAINS[NetworkKind.CLOSED]] == (("-j", "DROP"),)
+
+
+def test_firewall_looks_at_packets_of_our_bridges_only_and_at_each_kind_by_its_own_rules() -> None:
+    chains = {kind: [INPUT_CHAINS[kind], FORWARD_CHAINS[kind]] for kind in BRIDGES}
+
+    for kind, bridge in BRIDGES.items():
+        found = [rule[-1] for _, rule in jumps() if rule[:2] == ("-i", bridge)]
+        assert found == chains[kind]
+    assert len(jumps()) == 4
 
 
 def test_firewall_rules_of_workspaces_that_are_no_more_are_found(plan: Plan) -> None:
     rule = "-d 172.30.0.1/32 -p tcp -m tcp --dport 1 -m comment --comment nb2prod-{} -j ACCEPT"
+    chain = INPUT_CHAINS[NetworkKind.CLOSED]
     listed = "\n".join(
         [
-            f"-N {INPUT_CHAIN}",
-            *(f"-A {INPUT_CHAIN} {rule.format(name)}" for name in ("00000000", plan.instance)),
-            f"-A {INPUT_CHAIN} -j DROP",
+            f"-N {chain}",
+            *(f"-A {chain} {rule.format(name)}" for name in ("00000000", plan.instance)),
+            f"-A {chain} -j DROP",
         ]
     )
 
