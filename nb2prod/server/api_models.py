@@ -123,6 +123,17 @@ class CiBody(FromDomain):
     url: str
 
 
+class AttemptBody(FromDomain):
+    """A failure of a run that was tried again."""
+
+    number: int
+    status: RunStatus
+    reason: str
+    started_at: datetime | None
+    ended_at: datetime
+    log_sha256: str
+
+
 class RunBody(FromDomain):
     """The record of a run."""
 
@@ -152,8 +163,14 @@ class RunBody(FromDomain):
     sources: dict[str, str]
     notes: list[str]
     mlflow_run_id: str | None
-    profile: Profile
+    profile: Profile = Field(description="Where the values come from that nobody gave.")
+    resources: str = Field(description="The resource class by which it is queued and limited.")
+    timeout_s: float | None
+    cell_timeout_s: float | None
+    sweep: str | None = Field(description="Id of the sweep that it is one of.")
+    schedule: str | None = Field(description="Id of the schedule that made it.")
     ci: CiBody | None = Field(description="What CI said of itself, where it was CI that asked.")
+    attempts: list[AttemptBody] = Field(description="Failures that were tried again, oldest first.")
 
 
 class RunList(BaseModel):

@@ -48,6 +48,11 @@ class Reader:
         return self.identity.person
 
     @property
+    def via(self) -> str:
+        """How the reader asks, as a run's record has it: ``browser`` or ``api``."""
+        return "api" if self.session is None else "browser"
+
+    @property
     def is_administrator(self) -> bool:
         """Whether the person administers the workspace, and asks as nothing less."""
         return self.identity.is_administrator and self.identity.project is None

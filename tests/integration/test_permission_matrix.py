@@ -244,6 +244,8 @@ TABLE = (
     Row("GET", f"{A}/runs", OF_PROJECT),
     Row("GET", f"{A}/runs/{{run_id}}", OF_PROJECT),
     Row("GET", f"{A}/runs/{{run_id}}/events", OF_PROJECT),
+    # It has ended; below is one that has not.
+    Row("POST", f"{A}/runs/{{run_id}}/cancel", (401, 404, 403, 409, 409, 404, 409, 404)),
     Row("GET", f"{A}/runs/{{run_id}}/page", OF_PROJECT),
     Row("GET", f"{A}/runs/{{run_id}}/contents/{{name}}", OF_PROJECT),
     Row("GET", f"{A}/tokens", PERSONS),
@@ -488,6 +490,39 @@ def test_run_of_others_is_not_found_by_the_beginning_of_its_id(
     assert browser_of(world.app, person("olga")).get(f"/api/v1/runs/{RUN}").status_code == 200
     for path in ("/api/v1/runs/{}", "/pages/{}", f"/api/v1/projects/{OTHER_PROJECT}/runs/{{}}"):
         assert client.get(path.format(RUN[:length])).status_code == 404, path
+
+
+def test_open_run_is_cancelled_by_who_may_run_in_its_project(world: SharedProject) -> None:
+    found = {}
+    for caller in CALLERS:
+        asked = client_of(world, "editor").post(
+            f"/api/v1/projects/{PROJECT}/runs", json={"pipeline": PIPELINE}
+        )
+        run_id = asked.json()["id"]
+        answer = client_of(world, caller).post(f"/api/v1/projects/{PROJECT}/runs/{run_id}/cancel")
+        after = client_of(world, "editor").get(f"/api/v1/runs/{run_id}").json()["status"]
+        found[caller] = answer.status_code, after
+
+    refused = [(status, "queued") for status in (401, 404, 403)]
+    done = (202, "cancelled")
+    assert found == dict(
+        zip(
+            CALLERS,
+            (*refused, done, done, (404, "queued"), done, (404, "queued")),
+            strict=True,
+        )
+    )
+
+
+def test_run_of_another_project_is_not_cancelled_through_ones_own(world: SharedProject) -> None:
+    own = f"/api/v1/projects/{OTHER_PROJECT}/runs"
+
+    answer = client_of(world, "outsider").post(f"{own}/{world.queued.id}/cancel")
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "run_not_found")
+    assert client_of(world, "editor").get(f"/api/v1/runs/{world.queued.id}").json()["status"] == (
+        "queued"
+    )
 
 
 def test_run_is_found_in_its_own_project_only(world: SharedProject) -> None:

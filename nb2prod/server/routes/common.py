@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.security import HTTPBearer
 
-from nb2prod.errors import RoleInsufficient
+from nb2prod.errors import Conflict, RoleInsufficient
 from nb2prod.knowledge.models import MAX_PAGE_SIZE
 from nb2prod.server.errors import ErrorBody
 from nb2prod.server.gallery import Gallery, Reader, gallery_of, reader_of
@@ -48,6 +48,16 @@ def api_router() -> APIRouter:
         # Only for the description; `admission.admit` decides.
         dependencies=[Depends(HTTPBearer(auto_error=False))],
     )
+
+
+def executor_of(gallery: Gallery) -> str:
+    """Return the executor that runs are given to; raises `Conflict` where there is none."""
+    if gallery.means.executor is None:
+        raise Conflict(
+            "This gallery only shows runs, it starts none. Run the version in a terminal, as in"
+            " `nb2prod run train@v1`, or start the whole workspace with `nb2prod up`."
+        )
+    return gallery.means.executor
 
 
 def require_person(gallery: Gallery, reader: Reader, project: str, what: str) -> None:

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from fastapi import Depends, Query
 from pydantic import Field
 
-from nb2prod.errors import Conflict, RunNotFound
+from nb2prod.errors import RunNotFound
 from nb2prod.execution import progress, runs
 from nb2prod.execution.models import CiContext, Profile, RunRecord, RunRequest, RunStatus
+from nb2prod.jobs import cancel
 from nb2prod.registry import versions
 from nb2prod.registry.models import Reference, check_pipeline_name
 from nb2prod.registry.run_settings import MAX_TIMEOUT_S
@@ -25,6 +26,7 @@ from nb2prod.server.routes.common import (
     ReaderHere,
     answers,
     api_router,
+    executor_of,
 )
 from nb2prod.workspace import projects
 from nb2prod.workspace.projects import Role
@@ -60,11 +62,11 @@ class NewRun(Asked):
     cell_timeout_s: Seconds | None = Field(None, description="Of one cell; else the version's.")
     ci: NewCiContext | None = Field(None, description="What CI says of itself.")
 
-    def request(self, person: str, executor: str) -> RunRequest:
+    def request(self, reader: Reader, executor: str) -> RunRequest:
         """Return who asks, and how the run is to go."""
         return RunRequest(
-            by=person,
-            via="browser" if self.ci is None else "ci",
+            by=reader.person,
+            via=reader.via if self.ci is None else "ci",
             executor=executor,
             profile=self.profile,
             timeout_s=self.timeout_s,
@@ -87,18 +89,14 @@ def create_run(
 ) -> api_models.RunBody:
     """Ask for a run of a version; it is queued, and the dispatcher brings it to its end."""
     found = projects.require_role(gallery.workspace, project, reader.person, Role.EDITOR)
-    if gallery.means.executor is None:
-        raise Conflict(
-            "This gallery only shows runs, it starts none. Run the version in a terminal, as in"
-            " `nb2prod run train@v1`, or start the whole workspace with `nb2prod up`."
-        )
+    executor = executor_of(gallery)
     reference = Reference(check_pipeline_name(asked.pipeline), asked.version)
     record = runs.request_run(
         gallery.workspace,
         found,
         versions.load_version(found.repository, reference),
         asked.parameters,
-        request=asked.request(reader.person, gallery.means.executor),
+        request=asked.request(reader, executor),
     )
     return api_models.run_body(record)
 
@@ -148,6 +146,17 @@ def list_events(
         gallery.workspace, record.id, person=reader.person, project=project, after=after
     )
     return api_models.event_list(gallery, record.id, found)
+
+
+@router.post(
+    "/projects/{project}/runs/{run_id}/cancel", status_code=202, responses=answers(403, 409)
+)
+def cancel_run(
+    gallery: GalleryHere, reader: ReaderHere, project: str, run_id: str
+) -> api_models.RunBody:
+    """Ask a run to end; one that waits has ended then, one that goes on is interrupted."""
+    record = cancel.cancel_run(gallery.workspace, project, run_id, person=reader.person)
+    return api_models.run_body(record)
 
 
 def _run(gallery: Gallery, reader: Reader, project: str, run_id: str) -> RunRecord:

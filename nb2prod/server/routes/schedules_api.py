@@ -155,7 +155,7 @@ def run_schedule_now(
         schedule_id,
         person=reader.person,
         executor=executor_of(gallery),
-        via="browser",
+        via=reader.via,
     )
     return api_models.run_body(record)
 

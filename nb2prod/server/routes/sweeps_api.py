@@ -78,7 +78,7 @@ def create_sweep(
         asked.asked,
         request=RunRequest(
             by=reader.person,
-            via="browser",
+            via=reader.via,
             executor=executor_of(gallery),
             profile=asked.profile,
         ),
@@ -173,7 +173,7 @@ def resumed(gallery: Gallery, reader: Reader, project: str, sweep_id: str) -> Sw
     found = projects.require_role(workspace, project, person, Role.EDITOR)
     sweep = sweeps.get_sweep(workspace, project, sweep_id, person=person)
     version = load_version(found.repository, Reference(sweep.pipeline, sweep.version))
-    request = RunRequest(by=person, via="browser", executor=executor_of(gallery))
+    request = RunRequest(by=person, via=reader.via, executor=executor_of(gallery))
     return sweeps.resume_sweep(workspace, found, version, sweep_id, request=request)
 
 
