@@ -19,9 +19,11 @@ from nb2prod.execution.models import Attempt, RunRecord, RunStatus
 from nb2prod.execution.record import EMPTY_NOTEBOOK, History, fold
 from nb2prod.execution.record_json import record_from_json, record_to_json
 from nb2prod.execution.recorder import RunFolder, now, read_events, run_folder
+from nb2prod.execution.redaction import redactor_of
 from nb2prod.execution.tracking import finish_lost
 from nb2prod.execution.tracking_store import TrackingStore, forget_token, store_of
 from nb2prod.store.schema import metrics, projects, runs
+from nb2prod.workspace.secrets import known_values
 from nb2prod.workspace.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -77,7 +79,8 @@ def judge(
     if row.executor is None:
         evidence = _own_evidence(workspace, folder, asked)
     else:
-        evidence = read_evidence(folder, asked, workspace.blobs, verdict or Verdict())
+        redactor = redactor_of(tuple(known_values(workspace, row.project_id).items()))
+        evidence = read_evidence(folder, asked, workspace.blobs, verdict or Verdict(), redactor)
         evidence = _with_metrics(evidence, run_id, store)
     return _record(workspace, asked, row, evidence)
 

@@ -23,7 +23,7 @@ from nb2prod.execution.artifacts import (
     keep_written,
 )
 from nb2prod.execution.cancellation import Cancellation, cancelled_by_signals
-from nb2prod.execution.circumstances import environment_note, listed
+from nb2prod.execution.circumstances import environment_note, listed, secrets_note
 from nb2prod.execution.collect import read_history
 from nb2prod.execution.events import (
     FilesSeen,
@@ -38,6 +38,7 @@ from nb2prod.execution.memory import CGROUPS, MemoryUse, read_memory_use, shorta
 from nb2prod.execution.models import FileAccess, FileUse, RunRecord, RunStatus
 from nb2prod.execution.place import Place
 from nb2prod.execution.recorder import Listener, Recorder, now, write_json
+from nb2prod.execution.redaction import Redactor
 from nb2prod.execution.runner import Limits, Runner, is_run
 from nb2prod.registry.models import Version
 
@@ -113,8 +114,11 @@ def execute(session: RunSession, notebook: NotebookNode, kernel_name: str) -> Ru
     with lock, cancelled_by_signals(session.cancellation):
         session.place.begin()
         write_json(folder.notebook, notebook)
-        with Recorder(folder, session.listener) as recorder:
-            failure = _Execution(session, recorder).run(notebook, kernel_name)
+        secrets = session.place.secrets(session.version)
+        environment = _kernel_environment(session.place, secrets)
+        redactor = Redactor.of_process(secrets, environment)
+        with Recorder(folder, session.listener, redactor=redactor) as recorder:
+            failure = _Execution(session, recorder, environment).run(notebook, kernel_name)
         record = session.place.end()
     if failure is not None:
         raise failure
@@ -122,8 +126,11 @@ def execute(session: RunSession, notebook: NotebookNode, kernel_name: str) -> Ru
 
 
 class _Execution:
-    def __init__(self, session: RunSession, recorder: Recorder) -> None:
+    def __init__(
+        self, session: RunSession, recorder: Recorder, environment: Mapping[str, str]
+    ) -> None:
         place = session.place
+        self._environment = environment
         self._session = session
         self._recorder = recorder
         self._root = session.root
@@ -159,7 +166,7 @@ class _Execution:
             notebook=notebook,
             kernel_name=kernel_name,
             directory=session.version.directory_in(session.root),
-            environment=self._kernel_environment(),
+            environment=self._environment,
             recorder=self._recorder,
             lineage=self._lineage,
             after_cell=lambda: self._hashing.submit(self._look),
@@ -203,11 +210,14 @@ class _Execution:
         tracked = tracking.Tracked()
         if self._tracking is not None:
             tracked = self._tracking.finish(history.status, executed, lambda: self._written(files))
-        contents, allowance = self._session.place.contents, Allowance()
+        contents = self._session.place.contents
+        allowance = Allowance(self._recorder.redactor)
         written = keep_written(contents, self._lineage, files, allowance)
         artifacts = distinct([*written, *keep_tracked(contents, tracked.files, allowance)])
         if allowance.left_out:
             self._note(f"Too large to be kept as artifacts: {listed(allowance.left_out)}.")
+        if allowance.with_secrets:
+            self._note(secrets_note(allowance.with_secrets))
         shutil.rmtree(self._recorder.folder.downloads, ignore_errors=True)
         self._recorder.append(ResultsKept(at=now(), metrics=tracked.metrics, artifacts=artifacts))
 
@@ -230,10 +240,6 @@ class _Execution:
                     resources=self._session.record.resources,
                 )
             )
-
-    def _kernel_environment(self) -> Mapping[str, str]:
-        store = self._session.place.tracking
-        return os.environ if store is None else tracking.kernel_environment(store, os.environ)
 
     def _compare_environment(self, kernel_name: str) -> None:
         try:
@@ -267,6 +273,11 @@ class _Execution:
 
     def _roots(self) -> list[str]:
         return sorted({str(self._root.absolute()), str(self._root.resolve())})
+
+
+def _kernel_environment(place: Place, secrets: Mapping[str, str]) -> Mapping[str, str]:
+    own = {**os.environ, **secrets}
+    return own if place.tracking is None else tracking.kernel_environment(place.tracking, own)
 
 
 def _run(coroutine: Coroutine[Any, Any, None]) -> None:

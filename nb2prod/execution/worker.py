@@ -15,8 +15,9 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -56,6 +57,11 @@ class FolderPlace:
     def contents(self) -> Contents:
         """Files in the run's folder."""
         return ContentFolder(self.folder.artifacts)
+
+    def secrets(self, version: Version) -> Mapping[str, str]:
+        """Return what the dispatcher has put into this process's environment."""
+        names = version.manifest.run.secrets
+        return {name: os.environ[name] for name in names if name in os.environ}
 
     def begin(self) -> None:
         """Go on only where nobody has begun the run before."""

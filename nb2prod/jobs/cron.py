@@ -201,7 +201,7 @@ def _simulation(expression: str, moment: datetime) -> CronSim:
         from cronsim import CronSim
     except ModuleNotFoundError as error:
         raise ToolMissing(
-            "Schedules need a package more (cronsim is missing): `pip install 'nb2prod[schedules]'`."
+            "Schedules need one more package, cronsim: `pip install 'nb2prod[schedules]'`."
         ) from error
     return CronSim(expression, moment)
 

@@ -198,7 +198,7 @@ def create_project_token(
     if isinstance(days, bool) or not 1 <= days <= MAX_DAYS:
         raise InvalidInput(f"A token is good for 1 to {MAX_DAYS} days, not for {days}.")
     secret, token_id, now = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES), _new_id(), _now()
-    values = {
+    values: dict[str, Any] = {
         "purpose": CI_PURPOSE + token_id,
         "title": title,
         "person": person,

@@ -159,7 +159,7 @@ def test_run_in_a_container_is_recorded_and_leaves_a_page_and_no_container(
     }
     (artifact,) = record.artifacts
     assert bench.workspace.blobs.get(artifact.sha256) == b"a,b"
-    assert os.listdir(bench.project.root) == ["seats.csv"]
+    assert [path.name for path in bench.project.root.iterdir()] == ["seats.csv"]
     page = get_page(bench.workspace, run_id, person="ada")
     assert page.record == record
     seen: dict[str, Any] = json.loads(next(line for line in log.splitlines() if line[:1] == "{"))
@@ -388,9 +388,10 @@ def test_run_whose_child_finds_no_memory_says_so_and_goes_on(
 
     assert record.status is RunStatus.SUCCEEDED
     assert "-9" in bench.log(record)
-    assert record.notes == (
+    (note,) = record.notes
+    assert note == (
         "A process of the run was ended because it needed more memory than it may have: it reached"
-        " 512 MB of 512 MB (class standard).",
+        " 512 MB of 512 MB (class standard)."
     )
 
 
@@ -532,6 +533,7 @@ def test_run_whose_start_was_cut_off_is_started_once_by_the_next_one(
     executor: DockerExecutor,
     surroundings: Surroundings,
     step: str,
+    *,
     is_done: bool,
 ) -> None:
     run_id = prepared(bench, code("print('once')"))
@@ -559,6 +561,7 @@ def test_run_whose_end_was_cut_off_is_found_again_and_leaves_nothing(
     executor: DockerExecutor,
     surroundings: Surroundings,
     step: str,
+    *,
     is_done: bool,
 ) -> None:
     run_id = prepared(bench, code("print('once')"))
@@ -689,7 +692,7 @@ def test_run_waits_while_the_engine_is_away(
 
     with Dispatcher(bench.workspace, [absent]) as dispatcher:
         dispatcher.look()
-        eventually(lambda: (bench.folder(run_id).version).exists())
+        eventually(bench.folder(run_id).version.exists)
         assert bench.run(run_id).status in (RunStatus.QUEUED, RunStatus.RUNNING)
 
     present = DockerExecutor(bench.workspace, engine, surroundings)

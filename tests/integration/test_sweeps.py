@@ -20,6 +20,7 @@ from nb2prod.errors import (
 )
 from nb2prod.execution import runs as execution_runs
 from nb2prod.execution.models import Profile, RunRequest, RunStatus
+from nb2prod.execution.runs import create_runs
 from nb2prod.jobs import sweeps as domain
 from nb2prod.jobs.sweeps import (
     Sweep,
@@ -134,7 +135,7 @@ def test_sweep_that_can_not_be_leaves_nothing(
     bench: SweepBench, axes: dict[str, object], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        bench.sweep(**axes)
+        bench.sweep(csv_text="", executor="process", **axes)
 
     assert (count(bench, sweeps), count(bench, runs)) == (0, 0)
 
@@ -336,14 +337,13 @@ def test_two_who_resume_at_once_ask_once(
     bench: SweepBench, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.end(sweep, 1, S.FAILED)
-    create = domain.create_runs
     calls = []
 
     def create_after_olga(*arguments: Any, **named: Any) -> Any:
         calls.append(1)
         if len(calls) == 1:
             resume(bench, sweep, by="olga")
-        return create(*arguments, **named)
+        return create_runs(*arguments, **named)
 
     monkeypatch.setattr(domain, "create_runs", create_after_olga)
 

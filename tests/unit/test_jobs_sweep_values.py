@@ -35,7 +35,7 @@ def planned(csv_text: str = "", **axes: object) -> SweepPlan:
 
 def values(name: str, asked: object) -> list[Any]:
     """The values of a sweep over one parameter."""
-    return [value for (value,) in planned(**{name: asked}).positions]
+    return [value for (value,) in planned("", **{name: asked}).positions]
 
 
 def refusal(csv_text: str = "", **axes: object) -> InvalidInput:
@@ -149,7 +149,7 @@ def test_csv_is_read_as_spreadsheets_write_it(text: str) -> None:
 def test_value_that_is_not_the_parameters_is_refused(
     axes: dict[str, object], parameter: str, said: str
 ) -> None:
-    error = refusal(**axes)
+    error = refusal("", **axes)
 
     assert isinstance(error, ParameterInvalid | ParameterUnknown)
     assert said in error.message
@@ -186,7 +186,7 @@ def test_value_that_is_not_the_parameters_is_refused(
     ids=str,
 )
 def test_sweep_that_can_not_be_is_refused(axes: dict[str, object], said: str) -> None:
-    error = refusal(**axes)
+    error = refusal("", **axes)
 
     assert isinstance(error, SweepInvalid)
     assert said in error.message
@@ -235,7 +235,7 @@ def test_csv_that_can_not_be_is_refused_by_its_line(
 def test_sweep_of_too_many_is_refused_before_it_is_expanded(
     axes: dict[str, object], count: int | None, said: str
 ) -> None:
-    error = refusal(**axes)
+    error = refusal("", **axes)
 
     assert said in error.message
     assert error.detail == {"count": count, "limit": MAX_RUNS}
