@@ -32,6 +32,9 @@ CHUNK_BYTES = 1 << 20
 
 log = logging.getLogger(__name__)
 
+# Of folders within folders in which a run's files are looked for.
+MAX_DEPTH = 100
+
 
 @dataclass(frozen=True, slots=True)
 class _State:
@@ -169,15 +172,11 @@ class Lineage:
         """Give the files of the folder of all that was written."""
         if self._written_folder is None:
             return
-        # An error of one folder must not hide the others: it is as if nothing were there.
-        for place, folders, files in os.walk(self._written_folder, onerror=_say_unreadable):
-            folders[:] = [name for name in folders if name not in SKIPPED_FOLDERS]
-            within = Path(place).relative_to(self._written_folder)
-            for name in files:
-                path = self._relative(str(self._root / within / name))
-                # What is no regular file, a file that was removed for instance, can't be opened.
-                if path is not None and self._is_file(path):
-                    yield path
+        for within in _files_below(self._written_folder):
+            path = self._relative(str(self._root / within))
+            # What is no regular file, a file that was removed for instance, can't be opened.
+            if path is not None and self._is_file(path):
+                yield path
 
     def _is_file(self, path: str) -> bool:
         descriptor = self.open_file(path)
@@ -240,8 +239,24 @@ class Lineage:
         return _State(*_quick(status), digest.hexdigest())
 
 
-def _say_unreadable(error: OSError) -> None:
-    log.warning("A folder can't be read, reason=%s", error)
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Give what lies below a folder and is no folder, following no link.
+
+    An error of one folder must not hide the others, nor must folders that lie deeper than
+    anybody keeps files: both are as if nothing were there.
+    """
+    left = [Path()]
+    while left:
+        within = left.pop()
+        try:
+            with os.scandir(folder / within) as entries:
+                for entry in entries:
+                    if not entry.is_dir(follow_symlinks=False):
+                        yield within / entry.name
+                    elif entry.name not in SKIPPED_FOLDERS and len(within.parts) < MAX_DEPTH:
+                        left.append(within / entry.name)
+        except OSError as error:
+            log.warning("A folder can't be read, reason=%s", error)
 
 
 def _quick(status: os.stat_result) -> tuple[int, int, int]:

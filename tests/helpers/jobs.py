@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from nb2prod.errors import PageNotFound
 from nb2prod.execution.events import CellStarted, Event
 from nb2prod.execution.models import RunRecord, RunRequest, RunStatus
 from nb2prod.execution.recorder import RunFolder, read_events, run_folder
 from nb2prod.execution.runs import get_run, request_run
 from nb2prod.jobs.dispatcher import Dispatcher
+from nb2prod.knowledge.pages import get_page
 from nb2prod.notebook.models import Cell
 from nb2prod.registry.models import RunSettings
 from nb2prod.store.git import Repository
@@ -106,6 +108,18 @@ class JobBench:
 
         self.work(dispatcher, is_there)
         assert self.run(run_id).status is RunStatus.RUNNING
+
+    def await_page(self, run_id: str) -> None:
+        """Wait until a run that has ended has its page."""
+
+        def has_page() -> bool:
+            try:
+                get_page(self.workspace, run_id, person="ada")
+            except PageNotFound:
+                return False
+            return True
+
+        eventually(has_page)
 
     def work(self, dispatcher: Dispatcher, is_done: Callable[[], bool]) -> None:
         """Let a dispatcher look again and again, until something is so."""

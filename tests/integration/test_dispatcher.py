@@ -18,7 +18,6 @@ from nb2prod.errors import (
     Conflict,
     EngineRefused,
     EngineUnreachable,
-    PageNotFound,
     ParameterUnknown,
     RunEnded,
 )
@@ -69,14 +68,6 @@ def tokens(bench: JobBench) -> int:
         return len(connection.execute(access_tokens.select()).all())
 
 
-def has_page(bench: JobBench, run_id: str) -> bool:
-    try:
-        get_page(bench.workspace, run_id, person="ada")
-    except PageNotFound:
-        return False
-    return True
-
-
 def worker_of(run_id: str) -> int:
     """The worker's process of a run; the kernel has its id in the environment as well."""
 
@@ -105,7 +96,7 @@ def test_run_is_executed_from_its_folder_and_leaves_record_and_page(
     assert "days 3" in bench.log(record)
     (artifact,) = record.artifacts
     assert (artifact.name, bench.workspace.blobs.get(artifact.sha256)) == ("out.csv", b"a,b")
-    eventually(lambda: has_page(bench, run_id))
+    bench.await_page(run_id)
     assert get_page(bench.workspace, run_id, person="ada").record == record
     assert processes_of(run_id) == ()
     eventually(lambda: tokens(bench) == 0)
@@ -201,7 +192,8 @@ def test_run_that_can_not_be_started_fails_with_the_reason(bench: JobBench) -> N
 
     with Dispatcher(bench.workspace, [RefusingExecutor()]) as dispatcher:
         record = bench.finish(dispatcher, run_id)
-        bench.work(dispatcher, lambda: has_page(bench, run_id) and tokens(bench) == 0)
+        bench.await_page(run_id)
+        eventually(lambda: tokens(bench) == 0)
 
     assert (record.status, record.reason) == (RunStatus.FAILED, "There is no room for it.")
     assert get_page(bench.workspace, run_id, person="ada").record == record
