@@ -50,12 +50,14 @@ def interface_name(network: str, kind: NetworkKind = NetworkKind.OPEN) -> str:
 def bridge_options(network: str, kind: NetworkKind) -> dict[str, str]:
     """Return the options of a network's bridge.
 
-    A closed one translates no addresses. So nobody outside can answer to what comes from it, also
-    where this process may set no rules of a firewall.
+    A closed one translates no addresses, and its containers can't speak to each other. So nobody
+    outside can answer to what comes from it, also where this process may set no rules of a
+    firewall.
     """
     options = {"com.docker.network.bridge.name": interface_name(network, kind)}
     if kind is NetworkKind.CLOSED:
         options["com.docker.network.bridge.enable_ip_masquerade"] = "false"
+        options["com.docker.network.bridge.enable_icc"] = "false"
     return options
 
 
