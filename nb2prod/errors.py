@@ -41,6 +41,8 @@
     │   ├── HostRefused
     │   └── CrossSiteRefused
     ├── RunUnsuccessful          the run came to an end that is not `succeeded`
+    ├── LimitReached             one person asks for too much at once
+    │   └── TooManyStreams
     └── Unavailable              the machine lacks something
         ├── ToolMissing
         ├── KernelUnavailable
@@ -310,6 +312,18 @@ class RunUnsuccessful(Nb2prodError):
     """A run came to an end that is not ``succeeded``; ``detail`` has its status."""
 
     code = "run_unsuccessful"
+
+
+class LimitReached(Nb2prodError):
+    """One person asks for more at once than there is room for."""
+
+    code = "limit_reached"
+
+
+class TooManyStreams(LimitReached):
+    """A person follows too many runs at the same time."""
+
+    code = "too_many_streams"
 
 
 class Unavailable(Nb2prodError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nb2prod.errors import (
     Conflict,
     InvalidInput,
+    LimitReached,
     Nb2prodError,
     NotFound,
     NotSignedIn,
@@ -21,6 +22,7 @@ _STATUS_BY_KIND: tuple[tuple[type[Nb2prodError], int], ...] = (
     (NotSignedIn, 3),
     (RoleInsufficient, 3),
     (Conflict, 4),
+    (LimitReached, 5),
     (Unavailable, 5),
 )
 

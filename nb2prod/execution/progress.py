@@ -29,8 +29,10 @@ from nb2prod.execution.events import (
 from nb2prod.execution.models import RunStatus
 from nb2prod.execution.outputs import without_ansi
 from nb2prod.execution.recorder import RunFolder, run_folder
+from nb2prod.execution.redaction import Redactor, redactor_of
 from nb2prod.execution.untrusted import UntrustedFolder, read_event
 from nb2prod.store.schema import members, pages, projects, runs
+from nb2prod.workspace.secrets import known_values
 from nb2prod.workspace.workspace import Workspace
 
 MAX_EVENTS = 500
@@ -38,6 +40,12 @@ MAX_EVENTS = 500
 PORTION_BYTES = 2_000_000
 MAX_TEXT = 20_000
 MAX_HEADING = 500
+# Of a log whose end is asked for: some screens full.
+TAIL_BYTES = 100_000
+# The line that a log begins with is short.
+HEAD_BYTES = 4096
+
+_TOLD = (CellEnded, CellStarted, DisplayUpdated, Noted, OutputAdded, RunEnded)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,9 +96,14 @@ class Progress:
         Of the run itself. It has ended when this is final, a little after its last event:
         results are gathered between.
     attempt
-        Which attempt this is, from 1. Each has a log of its own, which begins at 0.
+        The one that is under way, or comes next; from 1. Each has a log of its own, which begins
+        at 0.
     has_page
         Whether its page is published.
+    total
+        How many code cells there are; `None` before the run has begun.
+    cancelled_by
+        Who asked for its end; empty where nobody has.
     """
 
     events: tuple[ProgressEvent, ...]
@@ -99,10 +112,18 @@ class Progress:
     reason: str
     attempt: int
     has_page: bool
+    total: int | None = None
+    cancelled_by: str = ""
 
 
 def read_progress(
-    workspace: Workspace, run_id: str, *, person: str, project: str | None = None, after: int = 0
+    workspace: Workspace,
+    run_id: str,
+    *,
+    person: str,
+    project: str | None = None,
+    after: int = 0,
+    attempt: int | None = None,
 ) -> Progress:
     """Return what has happened in a run since the last look.
 
@@ -114,6 +135,9 @@ def read_progress(
         Name of the project that the run has to be in; `None` for any.
     after
         `Progress.next` of the last portion, or the number of an event; 0 for the first.
+    attempt
+        Whose log is read: by default that of `Progress.attempt`. Logs of those that were tried
+        again are kept.
 
     Raises
     ------
@@ -122,8 +146,38 @@ def read_progress(
     """
     # Before the log: a run that has ended by now has all its events in it.
     row = _row(workspace, run_id, person, project)
-    folder = run_folder(workspace, run_id)
-    found, reached = _portion(folder if row.executor is None else folder.work, max(0, after))
+    folder = _log_folder(workspace, row, attempt or row.attempt)
+    if folder is None:
+        return _progress(row, [], max(0, after), None)
+    found, reached = _portion(folder, max(0, after), _redactor(workspace, row))
+    return _progress(row, found, reached, _total(folder))
+
+
+def read_tail(
+    workspace: Workspace, run_id: str, *, person: str, project: str | None = None
+) -> Progress:
+    """Return the last that happened in a run, of at most `TAIL_BYTES` of its log.
+
+    Parameters and errors are those of `read_progress`.
+    """
+    row = _row(workspace, run_id, person, project)
+    folder = _log_folder(workspace, row, row.attempt)
+    if folder is None:
+        return _progress(row, [], 0, None)
+    redactor = _redactor(workspace, row)
+    events: list[ProgressEvent] = []
+    reached = max(0, _size(folder) - TAIL_BYTES)
+    while True:
+        found, place = _portion(folder, reached, redactor)
+        events += found
+        if place == reached:
+            return _progress(row, events, reached, _total(folder))
+        reached = place
+
+
+def _progress(
+    row: Row[*tuple[Any, ...]], found: list[ProgressEvent], reached: int, total: int | None
+) -> Progress:
     return Progress(
         events=tuple(_merged(found)),
         next=reached,
@@ -131,6 +185,8 @@ def read_progress(
         reason=row.reason or "",
         attempt=row.attempt,
         has_page=row.page is not None,
+        total=total,
+        cancelled_by=row.cancel_requested_by or "",
     )
 
 
@@ -139,10 +195,13 @@ def _row(
 ) -> Row[*tuple[Any, ...]]:
     query = (
         select(
+            runs.c.id,
+            runs.c.project_id,
             runs.c.status,
             runs.c.reason,
             runs.c.attempt,
             runs.c.executor,
+            runs.c.cancel_requested_by,
             pages.c.run_id.label("page"),
         )
         .join(projects, projects.c.id == runs.c.project_id)
@@ -159,10 +218,33 @@ def _row(
     return row
 
 
-def _portion(folder: RunFolder, after: int) -> tuple[list[ProgressEvent], int]:
+def _log_folder(workspace: Workspace, row: Row[*tuple[Any, ...]], attempt: int) -> RunFolder | None:
+    """Return the folder that has the log of an attempt; `None` for one that has not begun."""
+    folder = run_folder(workspace, row.id)
+    if row.executor is None:
+        return folder
+    is_queued = row.status == RunStatus.QUEUED.value
+    if attempt < row.attempt:
+        aside = RunFolder(folder.path / "attempts" / str(attempt)).work
+        # A moment long it lies where it was.
+        return folder.work if is_queued and not aside.path.is_dir() else aside
+    has_not_begun = row.attempt > 1 and is_queued
+    return None if has_not_begun or attempt > row.attempt else folder.work
+
+
+def _redactor(workspace: Workspace, row: Row[*tuple[Any, ...]]) -> Redactor | None:
+    """Return what takes secrets out of a log that the notebook itself could have written to."""
+    if row.executor is None:
+        return None
+    return redactor_of(tuple(known_values(workspace, row.project_id).items()))
+
+
+def _portion(
+    folder: RunFolder, after: int, redactor: Redactor | None
+) -> tuple[list[ProgressEvent], int]:
     """Read events from a place in the log; return them, and the place that was reached."""
     events: list[ProgressEvent] = []
-    content = _content(folder, after)
+    content = _content(folder, after, PORTION_BYTES)
     reached, start = after, 0
     while len(events) < MAX_EVENTS:
         end = content.find(b"\n", start) + 1
@@ -170,6 +252,8 @@ def _portion(folder: RunFolder, after: int) -> tuple[list[ProgressEvent], int]:
             break
         reached = after + end
         event = read_event(content[start:end])
+        if event is not None and redactor is not None and isinstance(event, _TOLD):
+            event = redactor.of(event)
         told = None if event is None else _told(event, reached)
         if told is not None:
             events.append(told)
@@ -180,7 +264,20 @@ def _portion(folder: RunFolder, after: int) -> tuple[list[ProgressEvent], int]:
     return events, reached
 
 
-def _content(folder: RunFolder, after: int) -> bytes:
+def _total(folder: RunFolder) -> int | None:
+    line, newline, _ = _content(folder, 0, HEAD_BYTES).partition(b"\n")
+    event = read_event(line + newline) if newline else None
+    return event.code_cells if isinstance(event, RunStarted) else None
+
+
+def _size(folder: RunFolder) -> int:
+    try:
+        return folder.events.lstat().st_size
+    except OSError:
+        return 0
+
+
+def _content(folder: RunFolder, after: int, size_bytes: int) -> bytes:
     try:
         with UntrustedFolder(folder.path) as untrusted:
             stream = untrusted.open(folder.events.name)
@@ -188,7 +285,7 @@ def _content(folder: RunFolder, after: int) -> bytes:
                 return b""
             with stream:
                 stream.seek(after)
-                return stream.read(PORTION_BYTES)
+                return stream.read(size_bytes)
     # No such folder; a place that no file has.
     except (OSError, ValueError):
         return b""

@@ -171,6 +171,8 @@ class RunBody(FromDomain):
     schedule: str | None = Field(description="Id of the schedule that made it.")
     ci: CiBody | None = Field(description="What CI said of itself, where it was CI that asked.")
     attempts: list[AttemptBody] = Field(description="Failures that were tried again, oldest first.")
+    peak_memory_mb: int | None = Field(description="The most memory that it used at once.")
+    memory_limit_mb: int | None = Field(description="How much it might use.")
 
 
 class RunList(BaseModel):
@@ -205,6 +207,8 @@ class EventList(FromDomain):
     status: RunStatus
     reason: str
     attempt: int = Field(description="Which attempt this is; each has a log that begins at 0.")
+    total: int | None = Field(description="How many code cells there are, once it has begun.")
+    cancelled_by: str = Field(description="Who asked for its end; empty where nobody has.")
     page: str | None = Field(None, description="Path of its page, once there is one.")
 
 

@@ -32,6 +32,7 @@ STATUS: dict[type[errors.Nb2prodError], int] = {
     errors.NotSignedIn: 401,
     errors.RoleInsufficient: 403,
     errors.RunUnsuccessful: 409,
+    errors.LimitReached: 429,
     errors.Unavailable: 503,
     errors.RequestRefused: 403,
     errors.HostRefused: 421,

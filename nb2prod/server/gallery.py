@@ -18,6 +18,7 @@ from starlette.types import Scope
 
 from nb2prod.registry.lock import ObservedEnvironment, observe_environment
 from nb2prod.server import links, presentation
+from nb2prod.server.event_stream import Listeners
 from nb2prod.server.servers import PersonServers
 from nb2prod.server.sign_in import xsrf_token
 from nb2prod.workspace.people import Identity
@@ -98,6 +99,7 @@ class Gallery:
         self.workspace = workspace
         self.prefix = prefix
         self.means = means or Means()
+        self.listeners = Listeners()
         self._promotions = ThreadPoolExecutor(PROMOTIONS_AT_ONCE, thread_name_prefix="promotion")
         self.static_version = _fingerprint(STATIC_FOLDER)
         self._templates = _make_templates(self)

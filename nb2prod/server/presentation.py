@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nb2prod.execution.models import CellStatus, RunStatus
+from nb2prod.jobs.waiting import Waiting
 from nb2prod.knowledge.models import MetricChange
 
 
@@ -88,6 +89,29 @@ def ahead(moment: datetime, at: datetime) -> str:
     size, unit = next((size, unit) for limit, size, unit in _STEPS if seconds < limit)
     count = int(seconds // size)
     return f"in {count} {unit}{'' if count == 1 else 's'}"
+
+
+def waiting(reason: Waiting) -> str:
+    """Say why a run has not begun.
+
+    >>> waiting(Waiting(before=2, resources="standard", not_before=None))
+    'It waits for room: 2 runs that were asked for earlier wait too.'
+    """
+    if reason.not_before is not None:
+        return "It has failed, and is tried again after a pause."
+    if not reason.before:
+        return "It is next, and begins when there is room."
+    others = "1 run that was" if reason.before == 1 else f"{reason.before} runs that were"
+    return f"It waits for room: {others} asked for earlier wait{'s' * (reason.before == 1)} too."
+
+
+def web_address(text: str) -> str | None:
+    """Return an address that a page may link to; `None` for anything but http and https.
+
+    >>> web_address("https://ci.example.org/7"), web_address("javascript:alert(1)")
+    ('https://ci.example.org/7', None)
+    """
+    return text if text.lower().startswith(("https://", "http://")) else None
 
 
 def moment(value: datetime) -> str:
@@ -205,6 +229,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "age": age,
     "ahead": ahead,
     "moment": moment,
+    "web_address": web_address,
     "duration": duration,
     "size": size,
     "number": number,

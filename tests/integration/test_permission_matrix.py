@@ -244,6 +244,8 @@ TABLE = (
     Row("GET", f"{A}/runs", OF_PROJECT),
     Row("GET", f"{A}/runs/{{run_id}}", OF_PROJECT),
     Row("GET", f"{A}/runs/{{run_id}}/events", OF_PROJECT),
+    # It has ended and has its page: the stream ends at once.
+    Row("GET", f"{A}/runs/{{run_id}}/stream", OF_PROJECT),
     # It has ended; below is one that has not.
     Row("POST", f"{A}/runs/{{run_id}}/cancel", (401, 404, 403, 409, 409, 404, 409, 404)),
     Row("GET", f"{A}/runs/{{run_id}}/page", OF_PROJECT),

@@ -6,7 +6,7 @@ import pytest
 
 from nb2prod.errors import RunNotFound
 from nb2prod.execution import progress
-from nb2prod.execution.collect import collect
+from nb2prod.execution.collect import collect, judge, try_again
 from nb2prod.execution.events import (
     CellEnded,
     CellStarted,
@@ -21,12 +21,13 @@ from nb2prod.execution.events import (
     encode,
 )
 from nb2prod.execution.models import CellStatus, RunRequest, RunStatus
-from nb2prod.execution.progress import Progress, read_progress
+from nb2prod.execution.progress import Progress, read_progress, read_tail
 from nb2prod.execution.recorder import RunFolder, now
-from nb2prod.execution.runs import create_run
+from nb2prod.execution.runs import create_run, start_run
 from nb2prod.knowledge.pages import catch_up
 from nb2prod.store.git import Repository
 from nb2prod.workspace.projects import Role, add_member, found_project
+from nb2prod.workspace.secrets import set_secret
 from nb2prod.workspace.workspace import Workspace
 from tests.helpers.jobs import JobBench
 from tests.helpers.kernels import make_version
@@ -40,7 +41,10 @@ def bench(workspace: Workspace) -> JobBench:
 
 @pytest.fixture
 def run_id(bench: JobBench) -> str:
-    return bench.request(code("1"), code("2"))
+    found = bench.request(code("1"), code("2"))
+    # As the dispatcher makes it before the run is started.
+    bench.folder(found).work.path.mkdir(parents=True)
+    return found
 
 
 def add(folder: RunFolder, *events: Event) -> None:
@@ -166,6 +170,64 @@ def test_number_of_events_in_a_portion_is_limited(
     assert [event.text for event in look(bench, run_id, first.next).events] == ["2"]
 
 
+def test_log_of_an_attempt_is_read_where_it_was_put_aside(bench: JobBench, run_id: str) -> None:
+    workspace, folder = bench.workspace, bench.folder(run_id)
+    add(
+        folder.work,
+        RunStarted(at=now(), run_id=run_id, reference="train@v1", code_cells=2),
+        Noted(at=now(), text="first"),
+    )
+    start_run(workspace, run_id)
+    try_again(workspace, judge(workspace, run_id), not_before=now())
+
+    def texts(attempt: int) -> list[str]:
+        seen = read_progress(workspace, run_id, person="ada", attempt=attempt)
+        assert (seen.attempt, seen.status) == (2, RunStatus.QUEUED)
+        return [event.text for event in seen.events if event.kind == "noted"]
+
+    # Queued anew, and not yet put aside.
+    assert (texts(1), texts(2)) == (["first"], [])
+    folder.set_aside(1)
+    assert (texts(1), texts(2), texts(3)) == (["first"], [], [])
+    folder.work.path.mkdir()
+    start_run(workspace, run_id)
+    add(folder.work, Noted(at=now(), text="second"))
+    assert [event.text for event in look(bench, run_id).events] == ["second"]
+    former = read_progress(workspace, run_id, person="ada", attempt=1)
+    assert (former.total, former.next > 0) == (2, True)
+    assert look(bench, run_id).total is None
+
+
+def test_end_of_a_long_log_is_told(
+    bench: JobBench, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "TAIL_BYTES", 900)
+    monkeypatch.setattr(progress, "MAX_EVENTS", 2)
+    work = bench.folder(run_id).work
+    add(work, RunStarted(at=now(), run_id=run_id, reference="train@v1", code_cells=7))
+    add(work, *(Noted(at=now(), text=f"{number} {'x' * 100}") for number in range(30)))
+
+    seen = read_tail(bench.workspace, run_id, person="ada")
+
+    numbers = [int(event.text.split()[0]) for event in seen.events]
+    assert numbers == list(range(numbers[0], 30))
+    assert 2 < len(numbers) < 10
+    assert (seen.next, seen.total) == (work.events.stat().st_size, 7)
+
+
+def test_secret_that_a_notebook_wrote_into_its_log_itself_is_not_told(
+    bench: JobBench, run_id: str
+) -> None:
+    set_secret(bench.workspace, "seats", "API_KEY", "a-long-secret", person="ada")
+    work = bench.folder(run_id).work
+    add(work, printed("it is a-long-secret\n"), Noted(at=now(), text="a-long-secret!"))
+
+    texts = [event.text for event in look(bench, run_id).events]
+
+    assert texts == ["it is [secret API_KEY]\n", "[secret API_KEY]!"]
+    assert read_tail(bench.workspace, run_id, person="ada").events == look(bench, run_id).events
+
+
 def test_of_a_long_text_the_end_is_told(bench: JobBench, run_id: str) -> None:
     add(bench.folder(run_id).work, printed("x" * 50_000), printed("end"))
 
@@ -215,6 +277,7 @@ def test_run_in_the_callers_process_has_its_log_in_its_own_folder(bench: JobBenc
         project=bench.project,
         request=RunRequest(by="ada", via="cli"),
     )
+    bench.folder(record.id).path.mkdir(parents=True, exist_ok=True)
     add(bench.folder(record.id), Noted(at=now(), text="here"))
 
     assert [event.text for event in look(bench, record.id).events] == ["here"]

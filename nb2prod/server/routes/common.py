@@ -29,6 +29,7 @@ MEANINGS = {
     409: "Not possible in this state.",
     413: "Too large.",
     422: "What was asked can't be used.",
+    429: "Too much at once.",
 }
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Request
 from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
 
 from nb2prod.errors import RunNotFound
 from nb2prod.execution import progress, runs
@@ -16,6 +18,7 @@ from nb2prod.registry.models import Reference, check_pipeline_name
 from nb2prod.registry.run_settings import MAX_TIMEOUT_S
 from nb2prod.server import api_models
 from nb2prod.server.bodies import described, json_body
+from nb2prod.server.event_stream import MEDIA_TYPE, PLACE, EventStream, Place, Telling
 from nb2prod.server.gallery import Gallery, Reader
 from nb2prod.server.project_models import Asked
 from nb2prod.server.routes.common import (
@@ -35,6 +38,9 @@ router = api_router()
 
 # A log is a file on disk; nobody reads further than this.
 After = Annotated[int, Query(ge=0, le=2**53, description="The place to go on from.")]
+AfterId = Annotated[
+    str | None, Query(pattern=f"^{PLACE}$", description="Id of the last event that one has.")
+]
 Seconds = Annotated[float, Field(gt=0, le=MAX_TIMEOUT_S, allow_inf_nan=False)]
 Alone = Annotated[bool, Query(description="Only runs that are of no sweep.")]
 
@@ -146,6 +152,38 @@ def list_events(
         gallery.workspace, record.id, person=reader.person, project=project, after=after
     )
     return api_models.event_list(gallery, record.id, found)
+
+
+@router.get(
+    "/projects/{project}/runs/{run_id}/stream",
+    response_class=EventStream,
+    responses={**answers(429), 200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+)
+async def follow_run(
+    request: Request,
+    gallery: GalleryHere,
+    reader: ReaderHere,
+    project: str,
+    run_id: str,
+    after: AfterId = None,
+) -> Response:
+    """Follow a run by server-sent events, until `end`.
+
+    `state` says how it stands, `attempt` that it is tried again; `cell`, `output` and `note` are
+    what happens in it, and `notice` says what of it is left out. Each has an id, from which one
+    goes on by `Last-Event-ID`, or by `after`.
+    """
+    record = await run_in_threadpool(_run, gallery, reader, project, run_id)
+    last = request.headers.get("last-event-id") or after or ""
+    telling = Telling(
+        gallery.workspace,
+        record.id,
+        person=reader.person,
+        project=project,
+        page=gallery.path("pages", record.id),
+        place=Place.read(last),
+    )
+    return EventStream(telling, gallery.listeners, reader.person)
 
 
 @router.post(
