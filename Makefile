@@ -87,6 +87,6 @@ docs: .venv/.ready ## Write the generated pages of docs/reference anew
 
 .PHONY: clean
 clean: ## Remove all that these commands made here (not your workspace)
-	rm -rf .venv .uv .images node_modules nb2prod/server/static/vendor test-results
+	rm -rf .venv .uv .bench .images node_modules nb2prod/server/static/vendor test-results
 	rm -rf $(addprefix extensions/lab/,node_modules lib lib-test nb2prod_lab/labextension)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -19,6 +19,8 @@ wait_s=60
 echo "Starting a Docker engine (SETUP=0 forbids it; its log is $log)"
 setsid dockerd >"$log" 2>&1 </dev/null &
 engine=$!
+# Tells the tests which engine is theirs to kill.
+echo "$engine" >"${NB2PROD_ENGINE_PID:-/run/nb2prod-dockerd.pid}"
 for ((i = 0; i < wait_s * 2; i++)); do
   answers && exit 0
   kill -0 "$engine" 2>/dev/null || break

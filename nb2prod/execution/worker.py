@@ -20,20 +20,22 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nb2prod.errors import Nb2prodError, NotAVersion, RunEnded
 from nb2prod.execution.collect import read_history, read_request
 from nb2prod.execution.contents import ContentFolder, Contents
-from nb2prod.execution.execute import OwnContainer, RunSession
+from nb2prod.execution.imports import leave_out_grammar
 from nb2prod.execution.models import FileUse, RunRecord, RunStatus
 from nb2prod.execution.recorder import RunFolder
 from nb2prod.execution.request import read_version
-from nb2prod.execution.run import run_session
-from nb2prod.execution.runner import Limits
 from nb2prod.execution.tracking_store import TrackingStore
 from nb2prod.registry.models import Version
 from nb2prod.settings import WorkerSettings
 from nb2prod.workspace.policy import PROJECT_FOLDER, WRITTEN_FOLDER
+
+if TYPE_CHECKING:
+    from nb2prod.execution.execute import OwnContainer
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +112,10 @@ def execute_folder(
     StorageFull, StorageUnusable
         The folder can't be written.
     """
+    from nb2prod.execution.execute import RunSession
+    from nb2prod.execution.run import run_session
+    from nb2prod.execution.runner import Limits
+
     version = read_version(folder.version, repository=project_folder)
     request = read_request(folder)
     if request is None:
@@ -140,6 +146,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    leave_out_grammar()
+    from nb2prod.execution.execute import OwnContainer
+
     try:
         record = execute_folder(
             RunFolder(given.folder.absolute()),

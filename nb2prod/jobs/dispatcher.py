@@ -83,7 +83,10 @@ class Dispatcher:
         )
         # Who has none going may go beyond the slots; see `chosen`.
         queues = {name: 2 * slots for name, slots in self._room.slots.items()}
-        self._delivery = Delivery(workspace.settings.jobs_url, life, queues)
+        self._room_made = threading.Event()
+        self._delivery = Delivery(
+            workspace.settings.jobs_url, life, queues, room_made=self._room_made
+        )
         self._open = ExitStack()
         self._times: dict[str, float] = {}
 
@@ -123,7 +126,7 @@ class Dispatcher:
         Parameters
         ----------
         poll_interval_s
-            Pause between two looks.
+            Pause between two looks, at most: when a run has ended, there is room for another.
 
         Raises
         ------
@@ -133,6 +136,7 @@ class Dispatcher:
         with self:
             is_reconciled = False
             while not stop.is_set():
+                self._room_made.clear()
                 try:
                     if not is_reconciled:
                         self.reconcile()
@@ -140,7 +144,8 @@ class Dispatcher:
                     self.look()
                 except Exception:
                     log.exception("The dispatcher failed in a round")
-                stop.wait(poll_interval_s)
+                    stop.wait(poll_interval_s)
+                self._room_made.wait(poll_interval_s)
 
     def reconcile(self) -> None:
         """Bring rows, workflows and executors together, as a dispatcher that was killed left them.

@@ -41,6 +41,17 @@ SUPERVISOR_PAUSE_S = 20.0
 SETTLE_TIMEOUT_S = 600.0
 
 
+def own_engine() -> int | None:
+    """The Docker engine that ``scripts/engine.sh`` has started; `None` for somebody else's."""
+    path = Path(os.environ.get("NB2PROD_ENGINE_PID") or "/run/nb2prod-dockerd.pid")
+    try:
+        pid = int(path.read_text())
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+    except (OSError, ValueError):
+        return None
+    return pid if name == "dockerd" else None
+
+
 @dataclass(frozen=True)
 class Fate:
     """A kind of run: what it does, and the only ends that are true of it.
@@ -201,9 +212,13 @@ class Storm:
         self.strikes.append(f"{victim} at {at:.1f}")
 
     def _strike_engine(self) -> None:
-        subprocess.run(["pkill", "--signal", "KILL", "--exact", "dockerd"], check=False)
+        pid = own_engine()
+        assert pid is not None, "the engine is not there"
+        os.kill(pid, signal.SIGKILL)
         time.sleep(self._random.uniform(0.0, 3.0))
-        subprocess.run([REPOSITORY / "scripts" / "engine.sh"], check=True, capture_output=True)
+        subprocess.run(
+            [REPOSITORY / "scripts" / "engine.sh"], check=True, capture_output=True, timeout=120
+        )
 
     def _cancel(self) -> None:
         """Ask for the end of one that would not end by itself."""
