@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Text, cast, func, select, tuple_
+from sqlalchemy import Connection, Label, Row, Text, cast, func, select, tuple_
 
-from nb2prod.execution.models import RunStatus
+from nb2prod.execution.models import Profile, RunStatus
 from nb2prod.store.schema import metrics, runs
 
 
@@ -22,17 +22,19 @@ class Comparable:
     pipeline: str
     version: int
     parameters: Mapping[str, Any]
+    profile: str
     created_at: datetime
 
     @classmethod
     def of(cls, row: Row[Any]) -> Comparable:
-        """Take it from a row that has the columns of `runs`."""
+        """Take it from a row that has the columns of `runs`, and `profile_column`."""
         return cls(
             run_id=row.id,
             project_id=row.project_id,
             pipeline=row.pipeline,
             version=row.version,
             parameters=row.parameters,
+            profile=row.profile,
             created_at=row.created_at,
         )
 
@@ -51,7 +53,8 @@ def find_baselines(connection: Connection, subjects: Sequence[Comparable]) -> di
     """Return the baseline of each run that has one, in one query for all.
 
     It is a succeeded run of a lower version that had ended when this one was asked for, so that
-    it stays the same for good. One with the same parameters goes before one that
+    it stays the same for good. A smoke run is compared with smoke runs only, a full one with full
+    ones. One with the same parameters goes before one that
     agrees in the parameters that both versions have, and that before any other; then the
     highest version decides, then the newest run. Of several runs of one version with the same
     parameters it is the first.
@@ -65,7 +68,9 @@ def find_baselines(connection: Connection, subjects: Sequence[Comparable]) -> di
         lower = [
             row
             for row in candidates.get((subject.project_id, subject.pipeline), ())
-            if row.version < subject.version and row.ended_at <= subject.created_at
+            if row.version < subject.version
+            and row.ended_at <= subject.created_at
+            and row.profile == subject.profile
         ]
         best = max(lower, key=lambda row: _rank(subject, row), default=None)
         if best is not None:
@@ -77,6 +82,13 @@ def find_baselines(connection: Connection, subjects: Sequence[Comparable]) -> di
                 is_like=is_like,
             )
     return found
+
+
+def profile_column() -> Label[str]:
+    """Return the profile of a run, as a column of the name ``profile``."""
+    asked = runs.c.request["profile"].as_string()
+    # Those of a former release do not say it.
+    return func.coalesce(asked, Profile.FULL.value).label("profile")
 
 
 def metrics_of(
@@ -102,6 +114,7 @@ def _candidates(pipelines: set[tuple[int, str]]) -> Any:
                 runs.c.project_id,
                 runs.c.pipeline,
                 runs.c.version,
+                profile_column().element,
                 cast(runs.c.parameters, Text),
             ),
             order_by=(runs.c.ended_at.asc(), runs.c.id),
@@ -110,14 +123,14 @@ def _candidates(pipelines: set[tuple[int, str]]) -> Any:
     )
     columns = ("id", "project_id", "pipeline", "version", "parameters", "ended_at")
     inner = (
-        select(*(runs.c[name] for name in columns), first)
+        select(*(runs.c[name] for name in columns), profile_column(), first)
         .where(
             runs.c.status == RunStatus.SUCCEEDED.value,
             tuple_(runs.c.project_id, runs.c.pipeline).in_(sorted(pipelines)),
         )
         .subquery()
     )
-    return select(*(inner.c[name] for name in columns)).where(inner.c.place == 1)
+    return select(*(inner.c[name] for name in (*columns, "profile"))).where(inner.c.place == 1)
 
 
 def _rank(subject: Comparable, row: Any) -> tuple[bool, bool, int, Any, str]:

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, select
 
-from nb2prod.execution.models import RunStatus
+from nb2prod.execution.models import Profile, RunStatus
 from nb2prod.knowledge import search
-from nb2prod.knowledge.baselines import Comparable, find_baselines, metrics_of
+from nb2prod.knowledge.baselines import Comparable, find_baselines, metrics_of, profile_column
 from nb2prod.knowledge.models import (
     MAX_PAGE_SIZE,
     FacetValue,
@@ -67,6 +67,7 @@ def readable(person: str) -> Select[Any]:
         runs.c.created_at,
         runs.c.started_at,
         runs.c.ended_at,
+        profile_column(),
         pages.c.title,
         pages.c.conclusion,
         pages.c.poster,
@@ -109,6 +110,7 @@ def cards_of(
             ended_at=row.ended_at,
             duration_s=_duration_s(row),
             poster=row.poster,
+            profile=Profile(row.profile),
             snippet_html=found.get(row.id),
         )
         for row in rows

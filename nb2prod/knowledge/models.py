@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, Literal, TypeVar
 
-from nb2prod.execution.models import CellStatus, RunRecord, RunStatus
+from nb2prod.execution.models import CellStatus, Profile, RunRecord, RunStatus
 
 Item = TypeVar("Item")
 
@@ -138,6 +138,7 @@ class PageCard:
     duration_s: float | None
     poster: str | None
     snippet_html: str | None = None
+    profile: Profile = Profile.FULL
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

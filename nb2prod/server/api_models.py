@@ -54,6 +54,7 @@ class PageItem(FromDomain):
     created_at: datetime
     ended_at: datetime | None
     duration_s: float | None
+    profile: Profile
     url: str = Field("", description="Path of the page in the gallery.")
     poster_url: str | None = Field(None, description="Path of the picture on its card.")
 

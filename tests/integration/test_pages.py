@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, event, func, select, update
+from sqlalchemy import delete, event, func, null, select, update
 
 from nb2prod.errors import BlobNotFound, PageNotFound, StorageFull
-from nb2prod.execution.models import Artifact, ArtifactKind, RunRecord, RunStatus
+from nb2prod.execution.models import Artifact, ArtifactKind, Profile, RunRecord, RunStatus
 from nb2prod.knowledge.models import FacetValue, PageCard, PageOrder, PageQuery
 from nb2prod.knowledge.pages import catch_up, get_page, list_pages, open_blob
 from nb2prod.knowledge.render import render
@@ -490,6 +490,39 @@ def test_get_page_compares_with_the_fitting_earlier_run(
 
     found = baseline and (baseline.run_id, baseline.version, baseline.has_same_parameters)
     assert found == (expected and (records[expected[0]].id, earlier[expected[0]][0], expected[1]))
+
+
+@pytest.mark.parametrize("profile", list(Profile), ids=str)
+def test_smoke_run_is_compared_with_smoke_runs_only(
+    workspace: Workspace, project: Project, profile: Profile
+) -> None:
+    other = Profile.FULL if profile is Profile.SMOKE else Profile.SMOKE
+    like = finished_run(workspace, project, report(), parameters=ATL, profile=profile)
+    finished_run(workspace, project, report(), parameters=JFK, profile=other)
+    finished_run(workspace, project, report(), version=2, parameters=JFK, profile=other)
+    mine = finished_run(
+        workspace, project, report(), version=3, parameters=JFK, profile=profile, manifest=MAPE
+    )
+    catch_up(workspace)
+
+    page = get_page(workspace, mine.id, person="ada")
+
+    assert page.baseline is not None
+    assert page.baseline.run_id == like.id
+    assert one_card(workspace, mine).profile is profile
+
+
+def test_run_of_a_former_release_counts_as_full(workspace: Workspace, project: Project) -> None:
+    old = finished_run(workspace, project, report(), parameters=JFK)
+    with workspace.database.write() as connection:
+        connection.execute(update(runs).values(request=null()))
+    mine = finished_run(workspace, project, report(), version=2, parameters=JFK)
+    catch_up(workspace)
+
+    baseline = get_page(workspace, mine.id, person="ada").baseline
+
+    assert baseline is not None
+    assert baseline.run_id == old.id
 
 
 def test_get_page_is_not_compared_with_a_run_that_came_later(
