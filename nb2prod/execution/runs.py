@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from nb2prod.errors import RunEnded, RunNotFound
 from nb2prod.execution.collect import OPEN, asked_record, collect
@@ -279,6 +279,30 @@ def list_runs(  # noqa: PLR0913 (one parameter per filter; all by name)
     with workspace.database.read() as connection:
         rows = connection.execute(query.limit(min(limit, LIST_LIMIT)).offset(offset)).all()
     return tuple(_record(workspace, row) for row in rows)
+
+
+def count_runs(
+    workspace: Workspace, project: str, *, person: str, pipeline: str | None = None
+) -> dict[RunStatus, int]:
+    """Return how many runs of a project a person may see, by status."""
+    query = (
+        select(runs.c.status, func.count().label("count"))
+        .join(projects, projects.c.id == runs.c.project_id)
+        .join(members, members.c.project_id == projects.c.id)
+        .where(members.c.person == person, projects.c.name == project)
+        .group_by(runs.c.status)
+    )
+    if pipeline is not None:
+        query = query.where(runs.c.pipeline == pipeline)
+    with workspace.database.read() as connection:
+        return {RunStatus(status): count for status, count in connection.execute(query)}
+
+
+def delivered(workspace: Workspace, run_ids: Sequence[str]) -> frozenset[str]:
+    """Return which of some runs an executor brings to their end, and not who asked for them."""
+    query = select(runs.c.id).where(runs.c.id.in_(run_ids), runs.c.executor.is_not(None))
+    with workspace.database.read() as connection:
+        return frozenset(connection.scalars(query))
 
 
 def runs_of_schedule(

@@ -32,6 +32,7 @@ from nb2prod.server.routes import (
     projects,
     projects_api,
     run_results_api,
+    runs,
     runs_api,
     schedules,
     schedules_api,
@@ -116,7 +117,14 @@ def create_app(  # noqa: PLR0913 (a shell says by name what it puts in; all have
 
 def _add_routes(app: FastAPI, gallery: Gallery) -> None:
     closed = APIRouter(prefix=gallery.prefix, dependencies=[Depends(admit)])
-    for router in (pages.router, compare.router, projects.router, schedules.router, sweeps.router):
+    for router in (
+        pages.router,
+        compare.router,
+        projects.router,
+        runs.router,
+        schedules.router,
+        sweeps.router,
+    ):
         closed.include_router(router)
     for router in (
         api.router,

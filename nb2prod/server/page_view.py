@@ -69,6 +69,7 @@ class PageShown:
     poster: RenderedOutput | None
     stored: frozenset[str]
     has_math: bool
+    may_run: bool
 
     @property
     def record(self) -> RunRecord:
@@ -96,8 +97,14 @@ class PageShown:
         return tuple(file for file in self.files_read if file.is_changed)
 
 
-def compose(page: PageView, workspace: Workspace) -> PageShown:
-    """Make the view of a page."""
+def compose(page: PageView, workspace: Workspace, *, may_run: bool = False) -> PageShown:
+    """Make the view of a page.
+
+    Parameters
+    ----------
+    may_run
+        Whether the reader may have the version run again, here.
+    """
     record = page.record
     cells, outline = _without_title(page.document)
     return PageShown(
@@ -106,13 +113,14 @@ def compose(page: PageView, workspace: Workspace) -> PageShown:
         cells=cells,
         outline=outline,
         failed_cell=_failed_cell(record),
-        parameters=_parameters(record, workspace),
+        parameters=shown_parameters(record, workspace),
         downloads=downloads(record),
         files_read=_files(record, FileAccess.READ),
         files_written=_files(record, FileAccess.WRITTEN),
         poster=_poster(page),
         stored=frozenset(blob.sha256 for blob in page.document.blobs),
         has_math=_has_math(page),
+        may_run=may_run,
     )
 
 
@@ -131,6 +139,17 @@ def downloads(record: RunRecord) -> tuple[Download, ...]:
         Download(name=name, label=label, file_name=file_name, sha256=record.sources[name])
         for name, label, file_name in offered
         if name in record.sources
+    )
+
+
+def attempt_log(record: RunRecord, number: int) -> Download | None:
+    """Return what an attempt that was tried again had printed; `None` where there was none."""
+    attempt = next((item for item in record.attempts if item.number == number), None)
+    if attempt is None:
+        return None
+    file_name = f"{record.pipeline}-v{record.version}-{record.id}-attempt-{number}.log"
+    return Download(
+        name="log", label=f"Log of attempt {number}", file_name=file_name, sha256=attempt.log_sha256
     )
 
 
@@ -155,7 +174,8 @@ def _failed_cell(record: RunRecord) -> CellRecord | None:
     return next((cell for cell in record.cells if cell.status not in fine), None)
 
 
-def _parameters(record: RunRecord, workspace: Workspace) -> tuple[ShownParameter, ...]:
+def shown_parameters(record: RunRecord, workspace: Workspace) -> tuple[ShownParameter, ...]:
+    """Return a run's parameters, and which of them have their defaults."""
     defaults = _defaults(record, workspace)
     return tuple(
         ShownParameter(

@@ -229,6 +229,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "age": age,
     "ahead": ahead,
     "moment": moment,
+    "waiting": waiting,
     "web_address": web_address,
     "duration": duration,
     "size": size,

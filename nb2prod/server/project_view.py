@@ -86,7 +86,10 @@ class Pipeline:
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectView:
-    """What a project's page shows; ``card`` is `None` for an administrator who is no member."""
+    """What a project's page shows; ``card`` is `None` for an administrator who is no member.
+
+    ``may_run`` tells whether the reader may have its pipelines run here.
+    """
 
     project: Project
     members: tuple[Member, ...]
@@ -94,6 +97,7 @@ class ProjectView:
     card: ProjectCard | None
     pipelines: tuple[Pipeline, ...]
     has_states: bool
+    may_run: bool
     form: Filled
 
 
@@ -137,8 +141,16 @@ def compose_project(
     name: str,
     states: States | None,
     form: Filled | None = None,
+    *,
+    has_executor: bool = False,
 ) -> ProjectView:
-    """Make the view of one project; raises `ProjectNotFound`."""
+    """Make the view of one project; raises `ProjectNotFound`.
+
+    Parameters
+    ----------
+    has_executor
+        Whether anything brings runs to their end here.
+    """
     project = known_project(workspace, reader, name)
     members = _members(workspace, reader, project)
     role = _role(members, reader.person)
@@ -150,6 +162,7 @@ def compose_project(
         card=card,
         pipelines=_pipelines(project) if card else (),
         has_states=states is not None,
+        may_run=has_executor and role is not None and role.includes(Role.EDITOR),
         form=form or Filled(),
     )
 

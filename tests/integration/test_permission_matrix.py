@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,12 +14,16 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from sqlalchemy import delete, insert, select, update
 
+from nb2prod.execution.models import Attempt, RunRequest, RunStatus
+from nb2prod.execution.record_json import record_to_json
 from nb2prod.jobs.schedules import NewSchedule, create_schedule
-from nb2prod.registry.versions import list_versions
+from nb2prod.jobs.sweeps import SweepAsked, cancel_sweep, create_sweep
+from nb2prod.registry.models import Reference
+from nb2prod.registry.versions import list_versions, load_version
 from nb2prod.server.app import create_app
 from nb2prod.server.servers import ServerState
 from nb2prod.settings import Settings
-from nb2prod.store.schema import access_tokens, members, projects, runs, schedules
+from nb2prod.store.schema import access_tokens, members, projects, runs, schedules, sweeps
 from nb2prod.workspace.projects import Role, add_member, remove_member, require_role
 from nb2prod.workspace.workspace import open_workspace
 from tests.helpers.client import HOST, PREFIX, Client, browser_of, program_of, session_of
@@ -59,6 +63,7 @@ ABSENT = {PROJECT: "absent-seats", RUN: "absentrunaaa", SECOND_RUN: "absentrunbb
 GUEST = "zoe"
 TOKEN = "verastokenaa"
 SCHEDULE = "hiddenschaaa"
+SWEEP = "hiddensweaaa"
 
 Options = dict[str, Any]
 
@@ -155,6 +160,32 @@ def _schedule(world: SharedProject) -> None:
         connection.execute(update(schedules).values(id=SCHEDULE).where(schedules.c.id == made.id))
 
 
+def _sweep(world: SharedProject) -> None:
+    project = require_role(world.workspace, PROJECT, "edda", Role.EDITOR)
+    with world.workspace.database.write() as connection:
+        connection.execute(delete(runs).where(runs.c.sweep_id == SWEEP))
+        connection.execute(delete(sweeps).where(sweeps.c.id == SWEEP))
+    made = create_sweep(
+        world.workspace,
+        project,
+        load_version(project.repository, Reference(PIPELINE)),
+        SweepAsked(axes={"alpha": "0.1, 0.2"}),
+        request=RunRequest(by="edda", via="browser", executor="process"),
+    )
+    with world.workspace.database.write() as connection:
+        connection.execute(update(sweeps).values(id=SWEEP).where(sweeps.c.id == made.id))
+        connection.execute(update(runs).values(sweep_id=SWEEP).where(runs.c.sweep_id == made.id))
+
+
+def _cancelled_sweep(world: SharedProject) -> None:
+    _sweep(world)
+    cancel_sweep(world.workspace, PROJECT, SWEEP, person="edda")
+
+
+def _new_sweep(_world: SharedProject, _caller: str) -> Options:
+    return {"json": {"pipeline": PIPELINE, "axes": {"alpha": "0.1, 0.2"}}}
+
+
 def _new_schedule(_world: SharedProject, _caller: str) -> Options:
     return {"json": {"pipeline": PIPELINE, "cron": "@daily"}}
 
@@ -165,6 +196,10 @@ def _time(_world: SharedProject, _caller: str) -> Options:
 
 def _schedule_form(_world: SharedProject, _caller: str) -> Options:
     return {"data": {"pipeline": PIPELINE, "cron": "@hourly"}}
+
+
+def _run_form(_world: SharedProject, _caller: str) -> Options:
+    return {"data": {"pipeline": PIPELINE, "version": "1", "value-alpha": "0.3"}}
 
 
 def _run(_world: SharedProject, _caller: str) -> Options:
@@ -190,6 +225,8 @@ TABLE = (
     Row("GET", "/pages/{run_id}", READ),
     Row("GET", "/pages/{run_id}/blobs/{sha256}", READ),
     Row("GET", "/pages/{run_id}/download/{name}", READ),
+    # It has ended at its first attempt; below is one that has not.
+    Row("GET", "/pages/{run_id}/attempts/{number}/log", (401, *(404,) * 7)),
     Row("GET", "/compare", READ, query=f"?runs={RUN},{SECOND_RUN}"),
     Row("GET", "/projects", ALL),
     Row("POST", "/projects", (401, 303, 303, 303, 303, 303, 404, 404), options=_new_project_form),
@@ -209,6 +246,16 @@ TABLE = (
         before=_guest_in,
     ),
     Row("POST", f"{P}/stop", (401, 404, 303, 303, 303, 404, 404, 404), before=_servers_on),
+    Row("GET", f"{P}/runs", READ),
+    Row(
+        "GET",
+        f"{P}/runs/new",
+        (401, 404, 403, 200, 200, 404, 404, 404),
+        query=f"?pipeline={PIPELINE}",
+    ),
+    Row("POST", f"{P}/runs", (401, 404, 403, 303, 303, 404, 404, 404), options=_run_form),
+    # It has ended, and its page says so; below is one that has not.
+    Row("POST", f"{P}/runs/{{run_id}}/cancel", (401, 404, 403, 303, 303, 404, 404, 404)),
     Row("GET", f"{API}/health", (401, 200, 200, 200, 200, 200, 200, 200)),
     Row("GET", f"{API}/me", (401, 200, 200, 200, 200, 200, 200, 200)),
     Row("GET", f"{API}/openapi.json", ALL),
@@ -307,6 +354,31 @@ TABLE = (
         (401, 404, 403, 201, 201, 404, 201, 404),
         before=_schedule,
     ),
+    Row("GET", f"{P}/sweeps", READ, before=_sweep),
+    Row("GET", f"{P}/sweeps/{{sweep_id}}", READ, before=_sweep),
+    *(
+        Row(
+            "POST",
+            f"{P}/sweeps/{{sweep_id}}/{verb}",
+            (401, 404, 403, 303, 303, 404, 404, 404),
+            before=before,
+        )
+        for verb, before in (("cancel", _sweep), ("resume", _cancelled_sweep))
+    ),
+    Row("GET", f"{A}/sweeps", OF_PROJECT, before=_sweep),
+    Row("POST", f"{A}/sweeps", (401, 404, 403, 201, 201, 404, 201, 404), options=_new_sweep),
+    Row("POST", f"{A}/sweeps/preview", OF_PROJECT, options=_new_sweep),
+    Row("GET", f"{A}/sweeps/{{sweep_id}}", OF_PROJECT, before=_sweep),
+    Row("GET", f"{A}/sweeps/{{sweep_id}}/csv", OF_PROJECT, before=_sweep),
+    *(
+        Row(
+            "POST",
+            f"{A}/sweeps/{{sweep_id}}/{verb}",
+            (401, 404, 403, 200, 200, 404, 200, 404),
+            before=before,
+        )
+        for verb, before in (("cancel", _sweep), ("resume", _cancelled_sweep))
+    ),
 )
 
 
@@ -342,6 +414,7 @@ def address(world: SharedProject, row: Row) -> str:
         "person": GUEST,
         "token": TOKEN,
         "schedule_id": SCHEDULE,
+        "sweep_id": SWEEP,
     }
     path = re.sub(r"\{(\w+)\}", lambda match: values[match[1]], row.route)
     return path + row.query
@@ -364,9 +437,10 @@ def state(world: SharedProject) -> tuple[Any, ...]:
     tables = (
         select(projects.c.name),
         select(members.c.person, members.c.role),
-        select(runs.c.id),
+        select(runs.c.id, runs.c.status, runs.c.cancel_requested_by),
         select(access_tokens.c.purpose),
         select(schedules.c.id, schedules.c.cron, schedules.c.is_paused),
+        select(sweeps.c.id, sweeps.c.cancelled_at),
     )
     with world.workspace.database.read() as connection:
         rows = tuple(tuple(connection.execute(query)) for query in tables)
@@ -514,6 +588,28 @@ def test_open_run_is_cancelled_by_who_may_run_in_its_project(world: SharedProjec
             strict=True,
         )
     )
+
+
+def test_log_of_an_attempt_is_for_members(world: SharedProject) -> None:
+    path = f"/pages/{world.queued.id}/attempts/1/log"
+    log = world.workspace.blobs.put_bytes(b"so far")
+    failed = Attempt(
+        number=1,
+        status=RunStatus.LOST,
+        reason="It was lost.",
+        started_at=None,
+        ended_at=datetime.now(UTC),
+        log_sha256=log.sha256,
+    )
+    asked = record_to_json(replace(world.queued, attempts=(failed,)))
+    with world.workspace.database.write() as connection:
+        connection.execute(update(runs).values(request=asked).where(runs.c.id == world.queued.id))
+    found = {caller: client_of(world, caller).get(path) for caller in CALLERS}
+
+    assert {caller: answer.status_code for caller, answer in found.items()} == dict(
+        zip(CALLERS, READ, strict=True)
+    )
+    assert found["viewer"].content == b"so far"
 
 
 def test_run_of_another_project_is_not_cancelled_through_ones_own(world: SharedProject) -> None:

@@ -642,7 +642,7 @@ def test_page_of_failed_run_leads_with_what_failed(browser: Client, workspace: W
     assert "<b>" not in text
 
 
-def test_page_of_running_run_says_so_and_looks_again(browser: Client, workspace: Workspace) -> None:
+def test_page_of_running_run_says_so_and_follows_it(browser: Client, workspace: Workspace) -> None:
     from sqlalchemy import update
 
     from nb2prod.store.schema import pages, runs
@@ -655,7 +655,8 @@ def test_page_of_running_run_says_so_and_looks_again(browser: Client, workspace:
     answer = browser.get(f"/pages/{RUN}")
 
     assert answer.status_code == 200
-    assert answer.headers["refresh"] == "3"
+    assert f"/runs/{RUN}/stream" in answer.text
+    assert '<noscript><meta http-equiv="refresh"' in answer.text
     assert "Running" in answer.text
     assert "Running" in browser.get("/").text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from nb2prod.errors import BlobNotFound, PageNotFound, RunNotFound
@@ -12,14 +12,11 @@ from nb2prod.execution import runs
 from nb2prod.execution.models import RunStatus
 from nb2prod.knowledge import pages
 from nb2prod.knowledge.models import PageOrder
-from nb2prod.server import index_view, page_view
+from nb2prod.server import index_view, page_view, run_view
 from nb2prod.server.contents import attachment, blob_response
-from nb2prod.server.gallery import Gallery, Reader, gallery_of, reader_of
+from nb2prod.server.routes.common import GalleryHere, Number, ReaderHere
 
 router = APIRouter(include_in_schema=False)
-
-GalleryHere = Annotated[Gallery, Depends(gallery_of)]
-ReaderHere = Annotated[Reader, Depends(reader_of)]
 
 ACTIVE_RUNS_SHOWN = 5
 
@@ -56,8 +53,13 @@ def page(request: Request, gallery: GalleryHere, reader: ReaderHere, run_id: str
             raise absent from None
         if record.id != run_id:
             return RedirectResponse(gallery.path("pages", record.id), 307)
-        return gallery.html(request, "pending.html", record=record, headers={"Refresh": "3"})
-    return gallery.html(request, "page.html", view=page_view.compose(found, gallery.workspace))
+        live = run_view.compose_live(gallery.workspace, reader, record)
+        return gallery.html(request, "pending.html", view=live)
+    may_run = gallery.means.executor is not None and run_view.may_run(
+        gallery.workspace, found.record.project, reader.person
+    )
+    view = page_view.compose(found, gallery.workspace, may_run=may_run)
+    return gallery.html(request, "page.html", view=view)
 
 
 @router.get("/pages/{run_id}/blobs/{sha256}", name="blob")
@@ -78,5 +80,18 @@ def download(
     source = next((item for item in page_view.downloads(record) if item.name == name), None)
     if source is None:
         raise BlobNotFound(f"The run {record.id} left no {name!r}.")
+    content = gallery.workspace.blobs.get(source.sha256)
+    return attachment(request, content, sha256=source.sha256, file_name=source.file_name)
+
+
+@router.get("/pages/{run_id}/attempts/{number}/log", name="attempt_log")
+def attempt_log(
+    request: Request, gallery: GalleryHere, reader: ReaderHere, run_id: str, number: Number
+) -> Response:
+    """Answer with what an attempt that was tried again had printed."""
+    record = runs.get_run(gallery.workspace, run_id, person=reader.person)
+    source = page_view.attempt_log(record, number)
+    if source is None:
+        raise BlobNotFound(f"The run {record.id} has no attempt {number} that was tried again.")
     content = gallery.workspace.blobs.get(source.sha256)
     return attachment(request, content, sha256=source.sha256, file_name=source.file_name)

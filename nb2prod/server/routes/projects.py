@@ -120,7 +120,13 @@ async def _project_page(
 ) -> Response:
     states = await states_of(gallery.means.servers, reader.person)
     view = await run_in_threadpool(
-        project_view.compose_project, gallery.workspace, reader, name, states, form
+        project_view.compose_project,
+        gallery.workspace,
+        reader,
+        name,
+        states,
+        form,
+        has_executor=gallery.means.executor is not None,
     )
     return gallery.html(request, "project.html", status=_status(form), view=view, roles=tuple(Role))
 

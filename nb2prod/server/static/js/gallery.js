@@ -1,6 +1,7 @@
 // Puts the modules to work. Every page works without them; they add comfort.
 import { startCode } from "./code.js";
 import { startCopy } from "./copy.js";
+import { startLive } from "./live.js";
 import { startMath } from "./math.js";
 import { startScroll } from "./scroll.js";
 import { startSearch } from "./search.js";
@@ -12,3 +13,4 @@ startCode(document);
 startCopy(document);
 startMath(document);
 startScroll(document);
+startLive(document);
