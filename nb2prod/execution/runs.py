@@ -200,6 +200,7 @@ def _new_row(
         "requested_by": record.requested_by,
         "requested_via": record.requested_via,
         "executor": request.executor,
+        "profile": record.profile.value,
         "resources": record.resources,
         "sweep_id": record.sweep,
         "sweep_position": request.sweep_position,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Label, Row, Text, cast, func, select, tuple_
+from sqlalchemy import Connection, Row, Text, cast, func, select, tuple_
 
-from nb2prod.execution.models import Profile, RunStatus
+from nb2prod.execution.models import RunStatus
 from nb2prod.store.schema import metrics, runs
 
 
@@ -27,7 +27,7 @@ class Comparable:
 
     @classmethod
     def of(cls, row: Row[Any]) -> Comparable:
-        """Take it from a row that has the columns of `runs`, and `profile_column`."""
+        """Take it from a row that has the columns of `runs`."""
         return cls(
             run_id=row.id,
             project_id=row.project_id,
@@ -84,13 +84,6 @@ def find_baselines(connection: Connection, subjects: Sequence[Comparable]) -> di
     return found
 
 
-def profile_column() -> Label[str]:
-    """Return the profile of a run, as a column of the name ``profile``."""
-    asked = runs.c.request["profile"].as_string()
-    # Those of a former release do not say it.
-    return func.coalesce(asked, Profile.FULL.value).label("profile")
-
-
 def metrics_of(
     connection: Connection, run_ids: Sequence[str], names: Sequence[str] | None = None
 ) -> dict[str, dict[str, float]]:
@@ -114,23 +107,23 @@ def _candidates(pipelines: set[tuple[int, str]]) -> Any:
                 runs.c.project_id,
                 runs.c.pipeline,
                 runs.c.version,
-                profile_column().element,
+                runs.c.profile,
                 cast(runs.c.parameters, Text),
             ),
             order_by=(runs.c.ended_at.asc(), runs.c.id),
         )
         .label("place")
     )
-    columns = ("id", "project_id", "pipeline", "version", "parameters", "ended_at")
+    columns = ("id", "project_id", "pipeline", "version", "profile", "parameters", "ended_at")
     inner = (
-        select(*(runs.c[name] for name in columns), profile_column(), first)
+        select(*(runs.c[name] for name in columns), first)
         .where(
             runs.c.status == RunStatus.SUCCEEDED.value,
             tuple_(runs.c.project_id, runs.c.pipeline).in_(sorted(pipelines)),
         )
         .subquery()
     )
-    return select(*(inner.c[name] for name in (*columns, "profile"))).where(inner.c.place == 1)
+    return select(*(inner.c[name] for name in columns)).where(inner.c.place == 1)
 
 
 def _rank(subject: Comparable, row: Any) -> tuple[bool, bool, int, Any, str]:

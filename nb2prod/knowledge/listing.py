@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, selec
 
 from nb2prod.execution.models import Profile, RunStatus
 from nb2prod.knowledge import search
-from nb2prod.knowledge.baselines import Comparable, find_baselines, metrics_of, profile_column
+from nb2prod.knowledge.baselines import Comparable, find_baselines, metrics_of
 from nb2prod.knowledge.models import (
     MAX_PAGE_SIZE,
     FacetValue,
@@ -67,7 +67,7 @@ def readable(person: str) -> Select[Any]:
         runs.c.created_at,
         runs.c.started_at,
         runs.c.ended_at,
-        profile_column(),
+        runs.c.profile,
         pages.c.title,
         pages.c.conclusion,
         pages.c.poster,

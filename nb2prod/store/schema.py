@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -163,6 +164,8 @@ runs = Table(
     Column("requested_via", String(20), nullable=False),
     # Who brings it to its end: an executor of the dispatcher's; null for who asked for it.
     Column("executor", String(20)),
+    # Where the values come from that nobody gave (execution.models.Profile).
+    Column("profile", String(10), nullable=False, server_default="full"),
     # The dispatcher's queue that it waits in (settings.ResourceClass).
     Column("resources", String(30), nullable=False, server_default="standard"),
     # What it is one of, and what made it; the latter may be gone. No foreign keys: SQLite could
@@ -227,7 +230,8 @@ page_blobs = Table(
     Column("sha256", String(64), primary_key=True),
     Column("media_type", String(255), nullable=False),
     Column("name", Text, nullable=False),
-    Column("size_bytes", Integer, nullable=False),
+    # SQLite's integers have all sizes.
+    Column("size_bytes", BigInteger().with_variant(Integer(), "sqlite"), nullable=False),
 )
 
 sign_in_tokens = Table(
@@ -262,6 +266,6 @@ sessions = Table(
     Column("expires_at", UtcDateTime, nullable=False),
 )
 
-# The full-text index is SQLite's FTS5 virtual table `page_search`
-# (run_id UNINDEXED, title, markdown, code, outputs), made by the first migration: SQLAlchemy
-# has no name for such a table. nb2prod.knowledge.search is the only module that touches it.
+# The full-text index is the table `page_search`, made by the first migration: in SQLite a virtual
+# one of FTS5, for which SQLAlchemy has no name, in PostgreSQL one with a tsvector. Only
+# nb2prod.knowledge.search and its parts touch it.

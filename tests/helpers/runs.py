@@ -135,7 +135,7 @@ def store_run(workspace: Workspace, project: Project, record: RunRecord) -> RunR
                 created_at=record.created_at,
                 started_at=record.started_at,
                 ended_at=record.ended_at,
-                request=record_to_json(record),
+                profile=record.profile.value,
                 record=record_to_json(record),
             )
         )

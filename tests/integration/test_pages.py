@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, event, func, null, select, update
+from sqlalchemy import delete, event, func, select, update
 
 from nb2prod.errors import BlobNotFound, PageNotFound, StorageFull
 from nb2prod.execution.models import Artifact, ArtifactKind, Profile, RunRecord, RunStatus
@@ -510,19 +510,6 @@ def test_smoke_run_is_compared_with_smoke_runs_only(
     assert page.baseline is not None
     assert page.baseline.run_id == like.id
     assert one_card(workspace, mine).profile is profile
-
-
-def test_run_of_a_former_release_counts_as_full(workspace: Workspace, project: Project) -> None:
-    old = finished_run(workspace, project, report(), parameters=JFK)
-    with workspace.database.write() as connection:
-        connection.execute(update(runs).values(request=null()))
-    mine = finished_run(workspace, project, report(), version=2, parameters=JFK)
-    catch_up(workspace)
-
-    baseline = get_page(workspace, mine.id, person="ada").baseline
-
-    assert baseline is not None
-    assert baseline.run_id == old.id
 
 
 def test_get_page_is_not_compared_with_a_run_that_came_later(

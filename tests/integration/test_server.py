@@ -52,6 +52,7 @@ def routes(app: FastAPI) -> Iterator[tuple[str, str]]:
         path = path.replace("{sha256}", "0" * 64).replace("{name}", "script")
         path = path.replace("{project}", "seat-demand").replace("{person}", "grace")
         path = path.replace("{pipeline}", "train").replace("{number}", "3")
+        path = re.sub(r"\{(schedule_id|sweep_id|token|secret)\}", "absentaaaaaa", path)
         assert "{" not in path, f"no value for a parameter of {path}"
         for method in sorted(context.methods or ()):
             yield method, path
@@ -105,7 +106,7 @@ def test_error_of_every_api_route_has_one_shape(app: FastAPI, program: Client) -
         if f"{PREFIX}/api/" not in path:
             continue
         assert_is_error(stranger.request(method, HOST + path).json())
-        wrong_method = program.request("PATCH", HOST + path)
+        wrong_method = program.request("TRACE", HOST + path)
         assert wrong_method.status_code == 405, path
         assert_is_error(wrong_method.json())
 
@@ -491,28 +492,14 @@ def test_large_answer_is_compressed(browser: Client) -> None:
     )
 
 
-def test_openapi_describes_the_api_and_its_errors(program: Client) -> None:
+def test_openapi_describes_the_api_and_its_errors(app: FastAPI, program: Client) -> None:
     description = program.get("/api/v1/openapi.json").json()
 
-    assert {path.removeprefix(PREFIX) for path in description["paths"]} == {
-        "/api/v1/health",
-        "/api/v1/pages",
-        "/api/v1/pages/{run_id}",
-        "/api/v1/runs",
-        "/api/v1/runs/{run_id}",
-        "/api/v1/me",
-        "/api/v1/projects",
-        "/api/v1/projects/{project}",
-        "/api/v1/projects/{project}/members",
-        "/api/v1/projects/{project}/members/{person}",
-        "/api/v1/projects/{project}/proposals",
-        "/api/v1/projects/{project}/versions",
-        "/api/v1/projects/{project}/versions/{pipeline}/{number}",
-        "/api/v1/projects/{project}/versions/{pipeline}/{number}/notebook",
-        "/api/v1/projects/{project}/runs",
-        "/api/v1/projects/{project}/runs/{run_id}",
-        "/api/v1/projects/{project}/runs/{run_id}/events",
-    }
+    described = set(description["paths"])
+    served = {context.path or "" for context in iter_route_contexts(app.routes)}
+    in_api = {path for path in served if path.startswith(f"{PREFIX}/api/")}
+    assert described == in_api - {f"{PREFIX}/api/v1/openapi.json"}
+    assert f"{PREFIX}/api/v1/projects/{{project}}/runs/{{run_id}}/stream" in described
     for operations in description["paths"].values():
         for operation in operations.values():
             for status in ("401", "404", "422"):

@@ -157,7 +157,6 @@ def list_events(
 @router.get(
     "/projects/{project}/runs/{run_id}/stream",
     status_code=200,
-    response_class=EventStream,
     responses={**answers(429), 200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
 )
 async def follow_run(

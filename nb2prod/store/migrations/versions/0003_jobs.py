@@ -56,6 +56,7 @@ def upgrade() -> None:
         sa.Column("set_at", UtcDateTime, nullable=False),
     )
     for column in (
+        sa.Column("profile", sa.String(10), nullable=False, server_default="full"),
         sa.Column("resources", sa.String(30), nullable=False, server_default="standard"),
         sa.Column("sweep_id", sa.String(12)),
         sa.Column("sweep_position", sa.Integer),
