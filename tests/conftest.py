@@ -10,13 +10,35 @@ import pytest
 from nb2prod.settings import Settings
 from nb2prod.workspace.workspace import Workspace, open_workspace
 from tests.helpers.engine import BASE_IMAGE, TORCH_IMAGE, Engine, open_engine, require_images
+from tests.helpers.postgresql import Server, start_server
+
+
+@pytest.fixture
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """What keeps the test's workspace: ``sqlite``, or what `helpers.postgresql` asks for."""
+    return str(getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL server of the tests' own; see `helpers.postgresql.start_server`."""
+    with start_server() as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)
-def isolated_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def isolated_environment(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    database_kind: str,
+    request: pytest.FixtureRequest,
+) -> None:
     """Keep each test away from the person's own workspace, git identity and Jupyter."""
     for name in ("NB2PROD_DATABASE_URL", "NB2PROD_BLOB_URL", "NB2PROD_MLFLOW_URI", "NB2PROD_PORT"):
         monkeypatch.delenv(name, raising=False)
+    if database_kind == "postgresql":
+        server: Server = request.getfixturevalue("postgresql")
+        monkeypatch.setenv("NB2PROD_DATABASE_URL", server.make())
     monkeypatch.setenv("NB2PROD_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("NB2PROD_USER", "ada")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))

@@ -38,13 +38,13 @@ def list_pages(workspace: Workspace, query: PageQuery, *, person: str) -> Listin
         At most 100 pages are given at once. Without an order a text is answered by relevance,
         all else newest first.
     """
-    clause = search.match_clause(query.text) if query.text.strip() else None
-    if query.text.strip() and clause is None:
+    sought = search.search_for(workspace.database, query.text)
+    if query.text.strip() and sought is None:
         return Listing(items=(), total=0, offset=query.offset, facets=dict.fromkeys(FACETS, ()))
     with workspace.database.read() as connection:
-        groups = connection.execute(_counted(query, clause, person)).all()
-        rows = connection.execute(_listed(query, clause, person)).all()
-        cards = cards_of(connection, rows, clause)
+        groups = connection.execute(_counted(query, sought, person)).all()
+        rows = connection.execute(_listed(query, sought, person)).all()
+        cards = cards_of(connection, rows, sought)
     return Listing(
         items=cards,
         total=sum(row.pages for row in groups),
@@ -78,7 +78,7 @@ def readable(person: str) -> Select[Any]:
 
 
 def cards_of(
-    connection: Connection, rows: Sequence[Row[Any]], clause: str | None = None
+    connection: Connection, rows: Sequence[Row[Any]], sought: search.Search | None = None
 ) -> tuple[PageCard, ...]:
     """Make cards of rows of `readable`, with a fixed number of queries however many there are.
 
@@ -94,7 +94,7 @@ def cards_of(
     names = sorted({row.main_metric for row in rows if row.main_metric is not None})
     run_ids = tuple(row.id for row in rows)
     values = metrics_of(connection, (*run_ids, *baselines.values()), names)
-    found = search.snippets(connection, clause, run_ids) if clause and run_ids else {}
+    found = search.snippets(connection, sought, run_ids) if sought and run_ids else {}
     return tuple(
         PageCard(
             run_id=row.id,
@@ -135,39 +135,35 @@ def _narrowed(chosen: Select[Any], query: PageQuery) -> Select[Any]:
     return chosen
 
 
-def _counted(query: PageQuery, clause: str | None, person: str) -> Select[Any]:
+def _counted(query: PageQuery, sought: search.Search | None, person: str) -> Select[Any]:
     by = (projects.c.name.label("project"), runs.c.pipeline, runs.c.status)
     counted = _narrowed(_membership(select(*by, func.count().label("pages")), person), query)
-    if clause is not None:
-        found = select(search.page_search.c.run_id).where(search.matches(clause))
+    if sought is not None:
+        found = select(search.page_search.c.run_id).where(sought.matches())
         counted = counted.where(pages.c.run_id.in_(found))
     return counted.group_by(*by)
 
 
-def _listed(query: PageQuery, clause: str | None, person: str) -> Select[Any]:
-    order = query.order or (PageOrder.RELEVANCE if clause else PageOrder.NEWEST)
+def _listed(query: PageQuery, sought: search.Search | None, person: str) -> Select[Any]:
+    order = query.order or (PageOrder.RELEVANCE if sought else PageOrder.NEWEST)
     listed = _narrowed(readable(person), query)
-    if clause is not None:
+    if sought is not None:
         listed = listed.join(
             search.page_search, search.page_search.c.run_id == pages.c.run_id
-        ).where(search.matches(clause))
+        ).where(sought.matches())
     if order is PageOrder.METRIC:
         listed = listed.outerjoin(
             metrics,
             (metrics.c.run_id == pages.c.run_id) & (metrics.c.name == pages.c.main_metric),
         )
     limit = min(max(query.limit, 0), MAX_PAGE_SIZE)
-    return (
-        listed.order_by(*_order_by(order, has_text=clause is not None))
-        .limit(limit)
-        .offset(max(query.offset, 0))
-    )
+    return listed.order_by(*_order_by(order, sought)).limit(limit).offset(max(query.offset, 0))
 
 
-def _order_by(order: PageOrder, *, has_text: bool) -> tuple[ColumnElement[Any], ...]:
+def _order_by(order: PageOrder, sought: search.Search | None) -> tuple[ColumnElement[Any], ...]:
     newest = (runs.c.created_at.desc(), runs.c.id)
-    if order is PageOrder.RELEVANCE and has_text:
-        return search.relevance(), *newest
+    if order is PageOrder.RELEVANCE and sought is not None:
+        return sought.relevance(), *newest
     if order is PageOrder.OLDEST:
         return runs.c.created_at.asc(), runs.c.id
     if order is PageOrder.TITLE:

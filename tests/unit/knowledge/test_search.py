@@ -6,7 +6,8 @@ import pytest
 
 from nb2prod.knowledge.documents import search_text
 from nb2prod.knowledge.render import render
-from nb2prod.knowledge.search import MAX_WORDS, match_clause
+from nb2prod.knowledge.search_fts5 import match_clause
+from nb2prod.knowledge.search_terms import MAX_WORDS
 from nb2prod.store.blobs import BlobStore
 from tests.helpers.notebooks import code, display_data, markdown, notebook_json, stream
 from tests.helpers.runs import run_record

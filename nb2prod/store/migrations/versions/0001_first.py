@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from nb2prod.store.schema import UtcDateTime
 
@@ -93,7 +94,10 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(64), primary_key=True),
         sa.Column("media_type", sa.String(255), nullable=False),
         sa.Column("name", sa.Text, nullable=False),
-        sa.Column("size_bytes", sa.Integer, nullable=False),
+        # SQLite's integers have all sizes.
+        sa.Column(
+            "size_bytes", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
     )
     op.create_table(
         "sign_in_tokens",
@@ -108,17 +112,11 @@ def upgrade() -> None:
         sa.Column("person", sa.String(255), nullable=False),
         sa.Column("expires_at", UtcDateTime, nullable=False),
     )
-    if op.get_bind().dialect.name == "sqlite":
-        op.execute(
-            "CREATE VIRTUAL TABLE page_search USING fts5("
-            "run_id UNINDEXED, title, markdown, code, outputs,"
-            " tokenize = \"unicode61 remove_diacritics 2 tokenchars '_'\", prefix = '2 3')"
-        )
+    _SEARCH[op.get_bind().dialect.name]()
 
 
 def downgrade() -> None:
-    if op.get_bind().dialect.name == "sqlite":
-        op.execute("DROP TABLE page_search")
+    op.execute("DROP TABLE page_search")
     for table in (
         "sessions",
         "sign_in_tokens",
@@ -130,3 +128,29 @@ def downgrade() -> None:
         "projects",
     ):
         op.drop_table(table)
+
+
+def _make_fts5() -> None:
+    op.execute(
+        "CREATE VIRTUAL TABLE page_search USING fts5("
+        "run_id UNINDEXED, title, markdown, code, outputs,"
+        " tokenize = \"unicode61 remove_diacritics 2 tokenchars '_'\", prefix = '2 3')"
+    )
+
+
+def _make_tsvector() -> None:
+    op.create_table(
+        "page_search",
+        sa.Column("run_id", sa.String(12), primary_key=True),
+        sa.Column("title", sa.Text, nullable=False),
+        sa.Column("markdown", sa.Text, nullable=False),
+        sa.Column("code", sa.Text, nullable=False),
+        sa.Column("outputs", sa.Text, nullable=False),
+        # All words as they are looked for, in order; and the same with their weights, by word.
+        sa.Column("words", sa.Text, nullable=False),
+        sa.Column("vector", TSVECTOR, nullable=False),
+    )
+    op.create_index("ix_page_search_vector", "page_search", ["vector"], postgresql_using="gin")
+
+
+_SEARCH = {"sqlite": _make_fts5, "postgresql": _make_tsvector}
