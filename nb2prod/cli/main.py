@@ -14,7 +14,7 @@ from rich.markup import escape
 from typer.exceptions import TyperException
 
 from nb2prod import __version__
-from nb2prod.cli import lists, project, promote, run, schedule, serve
+from nb2prod.cli import cancel, check, lists, project, promote, run, schedule, serve, sweep, token
 from nb2prod.cli.errors import EXIT_INTERRUPTED, exit_status
 from nb2prod.cli.output import error_console
 from nb2prod.errors import Nb2prodError, StorageFull
@@ -30,8 +30,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="From a notebook to a pipeline that can be trusted, and a page that can be found.",
 )
+app.command()(check.check)
 app.command()(promote.promote)
 app.command()(run.run)
+app.command()(sweep.sweep)
+app.command()(cancel.cancel)
 app.command()(lists.versions)
 app.command()(lists.runs)
 app.command()(lists.show)
@@ -41,6 +44,7 @@ app.command("open")(lists.open_)
 app.command()(serve.serve)
 app.add_typer(project.app, name="project")
 app.add_typer(schedule.app, name="schedule")
+app.add_typer(token.app, name="token")
 for _command in entry_points(group=COMMAND_GROUP):
     app.command(_command.name)(_command.load())
 

@@ -34,9 +34,23 @@ class ProgressPrinter:
         Show nothing at all.
     has_log
         Show what the cells put out, not only how far the run is.
+    waits_for
+        What the bar says before the first cell.
+
+    Attributes
+    ----------
+    headings
+        The heading above each cell that has begun, by the cell's number.
     """
 
-    def __init__(self, *, is_quiet: bool = False, has_log: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        is_quiet: bool = False,
+        has_log: bool = True,
+        waits_for: str = "Starting the kernel",
+    ) -> None:
+        self.headings: dict[int, str] = {}
         self._is_quiet = is_quiet
         self._has_log = has_log
         self._heading = ""
@@ -52,7 +66,7 @@ class ProgressPrinter:
             transient=True,
             disable=is_quiet or not console.is_terminal,
         )
-        self._task = self._bar.add_task("Starting the kernel", total=None)
+        self._task = self._bar.add_task(waits_for, total=None)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -68,6 +82,8 @@ class ProgressPrinter:
 
     def show(self, event: Event) -> None:
         """Show one event; called by the run as it happens."""
+        if isinstance(event, CellStarted):
+            self.headings[event.number] = event.heading
         if self._is_quiet:
             return
         match event:
@@ -87,7 +103,8 @@ class ProgressPrinter:
             case DisplayUpdated():
                 self._print_whole(output_text({"data": event.data}))
             case Noted():
-                console.print(f"[yellow]{escape(event.text)}[/]")
+                self._finish_line()
+                console.print(f"[yellow]{escape(event.text)}[/]", soft_wrap=True)
             case _:
                 pass
 

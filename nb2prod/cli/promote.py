@@ -12,11 +12,13 @@ from rich.syntax import Syntax
 
 from nb2prod.cli.context import require_own_repository
 from nb2prod.cli.output import console, print_json, print_table
-from nb2prod.errors import Conflict, PreflightBlocked
+from nb2prod.cli.remote import ServerOption, own_project, remote_settings, service_client
+from nb2prod.errors import Conflict, InvalidInput, PreflightBlocked
 from nb2prod.export.models import Finding, Severity
 from nb2prod.notebook.parameters import Parameter
 from nb2prod.registry.diff import compare_scripts, script_diff
 from nb2prod.registry.models import Version
+from nb2prod.registry.remote_promotion import RemoteProposal, RemoteVersion
 from nb2prod.registry.versions import Proposal, confirm, propose
 
 _SEVERITY_MARKS = {
@@ -27,11 +29,29 @@ _SEVERITY_MARKS = {
 
 
 def promote(
-    notebook: Annotated[Path, typer.Argument(help="The notebook, in a git repository.")],
+    notebook: Annotated[
+        Path,
+        typer.Argument(help="The notebook: in a git repository, or, with --project, anywhere."),
+    ],
     name: Annotated[
         str | None, typer.Option(help="The pipeline's name; by default the notebook's.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask; for CI.")] = False,
+    server: ServerOption = None,
+    project: Annotated[
+        str | None,
+        typer.Option(
+            help="Promote in this project of the workspace at --server, not in the repository here;"
+            " with --server alone it is the token's project."
+        ),
+    ] = None,
+    path: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the notebook lies in the project's folder; by default as in its repository."
+            " Its runs work in that folder."
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON, for programs; asks nothing.")
     ] = False,
@@ -41,34 +61,24 @@ def promote(
     Prints the preflight's findings, the parameters, and the script's difference from the last
     version; asks; then makes one commit and one tag. A blocking finding makes nothing.
     """
+    if project is not None or server is not None:
+        _promote_there(notebook, name, path, server, project, yes=yes, as_json=as_json)
+        return
+    if path is not None:
+        raise InvalidInput("--path is for a project of a workspace: give --project too.")
     require_own_repository(notebook, "promote")
     proposal = propose(notebook, name=name)
+    shown = _shown(proposal)
     if as_json:
-        version = None if proposal.is_blocked or not yes else confirm(proposal)
-        print_json(_summary(proposal, version))
-        if proposal.is_blocked:
-            raise PreflightBlocked(_blocked_sentence(proposal))
+        version = None if proposal.is_blocked or not yes else _made(confirm(proposal))
+        _print_summary(shown, version)
         return
-    print_findings(proposal.findings)
-    if proposal.is_blocked:
-        raise PreflightBlocked(_blocked_sentence(proposal))
-    console.print()
-    print_parameters(proposal.parameters)
-    _print_script(proposal)
+    _show(shown)
     if proposal.is_unchanged:
-        assert proposal.former is not None
-        console.print(
-            f"[green]{proposal.former.reference}[/] has exactly this content already;"
-            " nothing to promote."
-        )
         return
-    _ask(proposal, yes)
-    version = confirm(proposal)
-    console.print(
-        f"[bold green]{version.reference}[/] — commit {version.commit[:10]},"
-        f" tag {version.pipeline}/v{version.number}"
-    )
-    console.print(f"Run it: [bold]nb2prod run {version.reference}[/]")
+    _ask(shown, yes)
+    version = _made(confirm(proposal))
+    _print_made(version, run=version.reference)
 
 
 def print_findings(findings: tuple[Finding, ...]) -> None:
@@ -109,58 +119,133 @@ def print_parameters(parameters: tuple[Parameter, ...]) -> None:
     )
 
 
-def _print_script(proposal: Proposal) -> None:
+def _promote_there(
+    notebook: Path,
+    name: str | None,
+    path: str | None,
+    server: str | None,
+    project: str | None,
+    *,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    from nb2prod.registry.remote_promotion import SentNotebook, confirm_there, propose_there
+
+    sent = SentNotebook.read(notebook, path=path, pipeline=name)
+    with service_client(remote_settings(server)) as client:
+        where = own_project(client, project)
+        shown = propose_there(client, where, sent)
+        if as_json:
+            made = (
+                None if shown.is_blocked or not yes else confirm_there(client, where, sent, shown)
+            )
+            _print_summary(shown, made)
+            return
+        _show(shown)
+        if shown.is_unchanged:
+            return
+        _ask(shown, yes)
+        version = confirm_there(client, where, sent, shown)
+    _print_made(version, run=f"{where}/{version.reference}")
+
+
+def _shown(proposal: Proposal) -> RemoteProposal:
+    """Return a proposal of this machine as one of a workspace's: people read both alike."""
+    former = proposal.former
+    return RemoteProposal(
+        pipeline=proposal.pipeline,
+        reference=str(proposal.reference),
+        former=None if former is None else str(former.reference),
+        is_unchanged=proposal.is_unchanged,
+        is_blocked=proposal.is_blocked,
+        digest=proposal.digest,
+        findings=proposal.findings,
+        parameters=proposal.parameters,
+        script=proposal.script,
+        diff=script_diff(proposal),
+    )
+
+
+def _made(version: Version) -> RemoteVersion:
+    return RemoteVersion(
+        pipeline=version.pipeline,
+        number=version.number,
+        reference=str(version.reference),
+        commit=version.commit,
+    )
+
+
+def _show(shown: RemoteProposal) -> None:
+    print_findings(shown.findings)
+    if shown.is_blocked:
+        raise _blocked(shown)
     console.print()
-    if proposal.former is None:
-        lines = proposal.script.count("\n")
-        console.print(f"The first version of {proposal.pipeline}: a script of {lines} lines.")
-        return
-    difference = script_diff(proposal)
-    if difference:
-        console.print(Syntax(difference, "diff", theme="ansi_light", background_color="default"))
-    elif not proposal.is_unchanged:
+    print_parameters(shown.parameters)
+    _print_script(shown)
+    if shown.is_unchanged:
         console.print(
-            f"The script is that of {proposal.former.reference}; parameters' or the environment's"
-            " description changed."
+            f"[green]{shown.former}[/] has exactly this content already; nothing to promote."
         )
 
 
-def _ask(proposal: Proposal, yes: bool) -> None:
+def _print_script(shown: RemoteProposal) -> None:
+    console.print()
+    if shown.former is None:
+        lines = shown.script.count("\n")
+        console.print(f"The first version of {shown.pipeline}: a script of {lines} lines.")
+    elif shown.diff:
+        console.print(Syntax(shown.diff, "diff", theme="ansi_light", background_color="default"))
+    elif not shown.is_unchanged:
+        console.print(
+            f"The script is that of {shown.former}; parameters' or the environment's description"
+            " changed."
+        )
+
+
+def _ask(shown: RemoteProposal, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
         raise Conflict("There is nobody to ask; promote with `--yes`.")
-    if not typer.confirm(f"Promote as {proposal.reference}?", default=True):
+    if not typer.confirm(f"Promote as {shown.reference}?", default=True):
         raise Conflict("Nothing was promoted.")
 
 
-def _blocked_sentence(proposal: Proposal) -> str:
-    count = sum(finding.severity is Severity.BLOCKING for finding in proposal.findings)
-    return (
-        f"Nothing was promoted: {count} finding{'s' if count > 1 else ''} of"
-        f" {proposal.notebook.name}.ipynb must be mended first."
+def _print_made(version: RemoteVersion, *, run: str) -> None:
+    console.print(
+        f"[bold green]{version.reference}[/] — commit {version.commit[:10]},"
+        f" tag {version.pipeline}/v{version.number}"
+    )
+    console.print(f"Run it: [bold]nb2prod run {run}[/]")
+
+
+def _blocked(shown: RemoteProposal) -> PreflightBlocked:
+    count = sum(finding.severity is Severity.BLOCKING for finding in shown.findings)
+    return PreflightBlocked(
+        f"Nothing was promoted: {count} finding{'s' if count > 1 else ''} of {shown.pipeline} must"
+        " be mended first."
     )
 
 
-def _summary(proposal: Proposal, version: Version | None) -> dict[str, object]:
-    former = proposal.former
-    return {
-        "pipeline": proposal.pipeline,
-        "findings": proposal.findings,
-        "is_blocked": proposal.is_blocked,
-        "is_unchanged": proposal.is_unchanged,
-        "parameters": proposal.parameters,
-        "script_diff": compare_scripts(
-            "" if former is None else former.script,
-            proposal.script,
-            "" if former is None else str(former.reference),
-            str(proposal.reference),
-        ),
-        "version": None
-        if version is None
-        else {
-            "reference": str(version.reference),
-            "commit": version.commit,
-            "tag": f"{version.pipeline}/v{version.number}",
-        },
-    }
+def _print_summary(shown: RemoteProposal, version: RemoteVersion | None) -> None:
+    print_json(
+        {
+            "pipeline": shown.pipeline,
+            "findings": shown.findings,
+            "is_blocked": shown.is_blocked,
+            "is_unchanged": shown.is_unchanged,
+            "parameters": shown.parameters,
+            "script_diff": shown.diff
+            if shown.former
+            else compare_scripts("", shown.script, "", shown.reference),
+            "version": None
+            if version is None
+            else {
+                "reference": version.reference,
+                "commit": version.commit,
+                "tag": f"{version.pipeline}/v{version.number}",
+            },
+        }
+    )
+    if shown.is_blocked:
+        raise _blocked(shown)

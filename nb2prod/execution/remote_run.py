@@ -6,39 +6,20 @@ goes on, and following it begins again where it was.
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
 from typing import Any
 
-from nb2prod.errors import ServiceUnreachable
-from nb2prod.execution.events import (
-    CellEnded,
-    CellStarted,
-    Event,
-    KernelStarted,
-    Noted,
-    OutputAdded,
-    RunEnded,
-    RunStarted,
-)
-from nb2prod.execution.models import CellStatus, CiContext, Profile, RunRecord, RunStatus
+from nb2prod.errors import PageNotFound, ServiceUnreachable
+from nb2prod.execution.models import CiContext, Profile, RunRecord
 from nb2prod.execution.record_json import record_from_json
 from nb2prod.execution.recorder import Listener
+from nb2prod.execution.remote_watch import LOOK_INTERVAL_S, PATIENCE_S, Pause, RunWatch
 from nb2prod.registry.models import Reference
 from nb2prod.remote.client import ServiceClient
 
-log = logging.getLogger(__name__)
-
-LOOK_INTERVAL_S = 1.0
-# A service is started anew within seconds, and a machine within minutes.
-PATIENCE_S = 600.0
-LONGEST_PAUSE_S = 15.0
 PAGE_PATIENCE_S = 60.0
-
-Pause = Callable[[float], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +66,8 @@ def ask_for_run(client: ServiceClient, project: str, request: RemoteRequest) -> 
     try:
         return record_of(client.post(body, "projects", project, "runs"))
     except ServiceUnreachable as error:
+        if error.detail.get("is_unsent"):
+            raise
         raise ServiceUnreachable(
             f"{error.message} The run may have been asked for all the same: look into the gallery"
             " before you ask again."
@@ -137,9 +120,8 @@ def follow(
     RunNotFound, NotSignedIn
         The run, or the right to see it, is gone.
     """
-    watch = _Watch(client, run, listener, patience_s=patience_s, pause=pause)
-    watch.follow()
-    return record_of(watch.get())
+    watch = RunWatch(client, run, listener, patience_s=patience_s, pause=pause)
+    return record_of(watch.follow())
 
 
 def page_of(
@@ -156,8 +138,6 @@ def page_of(
     ServiceUnreachable
         The service does not answer.
     """
-    from nb2prod.errors import PageNotFound
-
     waited = 0.0
     while True:
         try:
@@ -198,116 +178,6 @@ def record_of(body: Mapping[str, Any]) -> RunRecord:
             "The workspace describes its run in a way that this nb2prod does not know. Install the"
             " version that the workspace has."
         ) from error
-
-
-class _Watch:
-    """Looks at a run's events again and again."""
-
-    def __init__(
-        self,
-        client: ServiceClient,
-        run: RunRecord,
-        listener: Listener,
-        *,
-        patience_s: float,
-        pause: Pause,
-    ) -> None:
-        self._client = client
-        self._run = run
-        self._listener = listener
-        self._patience_s = patience_s
-        self._pause = pause
-        self._after = 0
-        self._attempt: int | None = None
-
-    def get(self, *steps: str, **query: object) -> Any:
-        """Ask something of the run, with patience."""
-        waited, pause_s = 0.0, LOOK_INTERVAL_S
-        while True:
-            try:
-                found = self._client.get(
-                    "projects", self._run.project, "runs", self._run.id, *steps, **query
-                )
-            except ServiceUnreachable as error:
-                if waited >= self._patience_s:
-                    raise ServiceUnreachable(
-                        f"{error.message} The run {self._run.id} goes on there without being"
-                        " followed."
-                    ) from error
-                if waited == 0:
-                    self._note(f"{error.message} The run goes on there; trying again.")
-                log.debug("the service is away waited=%s", waited, exc_info=True)
-                self._pause(pause_s)
-                waited += pause_s
-                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-            else:
-                if waited:
-                    self._note("The workspace answers again.")
-                return found
-
-    def follow(self) -> None:
-        """Tell of everything until the run has ended."""
-        is_queued = False
-        while True:
-            portion = self.get("events", after=self._after)
-            if self._attempt not in (None, portion["attempt"]):
-                self._note(f"Trying again: attempt {portion['attempt']}.")
-                # Each attempt has a log of its own, and this portion may be of its middle.
-                self._attempt, self._after = portion["attempt"], 0
-                continue
-            self._attempt, self._after = portion["attempt"], portion["next"]
-            for event in portion["events"]:
-                for told in _told(event, self._run):
-                    self._listener(told)
-            status = RunStatus(portion["status"])
-            if status is RunStatus.QUEUED and not is_queued:
-                is_queued = True
-                self._note("Queued.")
-            if portion["events"]:
-                continue
-            if status.is_final:
-                return
-            self._pause(LOOK_INTERVAL_S)
-
-    def _note(self, text: str) -> None:
-        self._listener(Noted(at=datetime.now(UTC), text=text))
-
-
-def _told(event: Mapping[str, Any], run: RunRecord) -> Iterator[Event]:
-    at = datetime.fromisoformat(event["at"])
-    match event["kind"]:
-        case "run_started":
-            yield RunStarted(
-                at=at, run_id=run.id, reference=run.reference, code_cells=event["total"] or 0
-            )
-        case "kernel_started":
-            yield KernelStarted(at=at, kernel_name=run.kernel_name, pid=None)
-        case "cell_started":
-            yield CellStarted(
-                at=at,
-                number=event["cell"],
-                position=event["position"] or 0,
-                heading=event["heading"],
-            )
-        case "output":
-            yield OutputAdded(at=at, number=event["cell"] or 0, output=_output(event))
-        case "cell_ended":
-            status = CellStatus(event["status"])
-            yield CellEnded(at=at, number=event["cell"], status=status, error=event["text"] or None)
-        case "noted":
-            yield Noted(at=at, text=event["text"])
-        case "run_ended":
-            yield RunEnded(at=at, status=RunStatus(event["status"]), reason=event["text"])
-        # A newer service may tell of more.
-        case _:
-            pass
-
-
-def _output(event: Mapping[str, Any]) -> dict[str, Any]:
-    if event["stream"] is not None:
-        return {"output_type": "stream", "name": event["stream"], "text": event["text"]}
-    data = {"text/plain": event["text"]}
-    return {"output_type": "display_data", "data": data, "metadata": {}}
 
 
 def _plain(context: CiContext) -> dict[str, str]:

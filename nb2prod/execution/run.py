@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 from nb2prod.errors import KernelUnavailable, RunUnsuccessful, StorageFull, StorageUnusable
 from nb2prod.errors import RunEnded as HasEnded
 from nb2prod.execution.events import RunEnded
-from nb2prod.execution.models import RunRecord, RunRequest, RunStatus
+from nb2prod.execution.models import CiContext, Profile, RunRecord, RunRequest, RunStatus
 from nb2prod.execution.place import Place, WorkspacePlace
 from nb2prod.execution.recorder import Listener, Recorder, now, read_events, write_file
-from nb2prod.execution.runs import create_run
-from nb2prod.notebook.parameters import read_values
+from nb2prod.execution.runs import create_run, full_values
 from nb2prod.registry.models import Version
 from nb2prod.workspace.projects import Project
 from nb2prod.workspace.workspace import Workspace
@@ -33,18 +32,26 @@ class RunOptions:
 
     Parameters
     ----------
+    profile
+        Where the values come from that are not given.
     cell_timeout_s, timeout_s
-        Seconds that one cell, or all cells together, may take; `None` is without end.
+        Seconds that one cell, or all cells together, may take; `None` leaves what the version
+        says.
     start_timeout_s, grace_s, output_timeout_s
         See `nb2prod.execution.runner.Limits`.
     requested_by
         Who asks; by default the workspace's person.
     requested_via
         See `RunRecord`.
+    ci
+        `None` where it is not CI that asks.
+    sweep, sweep_position
+        The id of the sweep that the run is of, and its place in it from 1; `None` for no sweep.
     output_path
         Where to write the executed notebook besides; `None` for nowhere. Its folder is made.
     """
 
+    profile: Profile = Profile.FULL
     cell_timeout_s: float | None = None
     timeout_s: float | None = None
     start_timeout_s: float = 60.0
@@ -52,6 +59,9 @@ class RunOptions:
     output_timeout_s: float = 30.0
     requested_by: str | None = None
     requested_via: str = "cli"
+    ci: CiContext | None = None
+    sweep: str | None = None
+    sweep_position: int | None = None
     output_path: Path | None = None
 
 
@@ -72,7 +82,8 @@ def run_version(
     Parameters
     ----------
     values
-        Parameters by name; text is read by the parameter's type. Others have their defaults.
+        Parameters by name; text is read by the parameter's type. Others have their defaults, or,
+        in a smoke run, the version's small values.
     listener
         Called with each event as it happens, from the runner's threads.
 
@@ -90,7 +101,7 @@ def run_version(
     """
     options = options or RunOptions()
     person = options.requested_by or workspace.settings.person
-    checked = read_values(version.manifest.parameters, values)
+    checked = full_values(version, values, options.profile)
     if options.output_path is not None:
         _make_folder(options.output_path.parent)
     asked = create_run(
@@ -98,7 +109,16 @@ def run_version(
         version,
         checked,
         project=project,
-        request=RunRequest(by=person, via=options.requested_via),
+        request=RunRequest(
+            by=person,
+            via=options.requested_via,
+            profile=options.profile,
+            timeout_s=options.timeout_s,
+            cell_timeout_s=options.cell_timeout_s,
+            ci=options.ci,
+            sweep=options.sweep,
+            sweep_position=options.sweep_position,
+        ),
     )
     from nb2prod.execution.execute import RunSession
     from nb2prod.execution.runner import Limits
@@ -109,8 +129,8 @@ def run_version(
         root=project.root,
         record=asked,
         limits=Limits(
-            cell_timeout_s=options.cell_timeout_s,
-            timeout_s=options.timeout_s,
+            cell_timeout_s=asked.cell_timeout_s,
+            timeout_s=asked.timeout_s,
             start_timeout_s=options.start_timeout_s,
             grace_s=options.grace_s,
             output_timeout_s=options.output_timeout_s,
@@ -119,7 +139,7 @@ def run_version(
     )
     record = run_session(session)
     if options.output_path is not None:
-        _write_output(options.output_path, workspace.blobs.get(record.sources["executed"]))
+        write_output(options.output_path, workspace.blobs.get(record.sources["executed"]))
     return record
 
 
@@ -147,7 +167,8 @@ def _make_folder(folder: Path) -> None:
         raise StorageUnusable(f"{folder} can't be made: {error.strerror}.") from error
 
 
-def _write_output(path: Path, content: bytes) -> None:
+def write_output(path: Path, content: bytes) -> None:
+    """Write an executed notebook where a person wants it; raises `StorageUnusable`."""
     # To what a link leads to, as other programs do; `/dev/null` must not become a file.
     target = path.resolve()
     if not target.exists() or target.is_file():

@@ -130,7 +130,8 @@ class ServiceClient:
     def post(self, body: Mapping[str, Any], *steps: str) -> Any:
         """Return what the service answers to a POST of JSON below ``/api/v1``; raises as `get`.
 
-        Where it does not answer, it may have done what it was asked for all the same.
+        Where it does not answer, it may have done what it was asked for all the same, unless the
+        error's detail says ``is_unsent``.
         """
         return self._json(self._send("POST", steps, json=body))
 
@@ -153,9 +154,10 @@ class ServiceClient:
         import httpx
 
         timeout = httpx.Timeout(CONNECT_TIMEOUT_S, read=quiet_s)
+        accepted = {"Accept": "text/event-stream", **headers}
         try:
             with self._client.stream(
-                "GET", self._url(steps), headers=dict(headers), timeout=timeout
+                "GET", self._url(steps), headers=accepted, timeout=timeout
             ) as response:
                 if not response.is_success:
                     response.read()
@@ -194,9 +196,12 @@ class ServiceClient:
             raise self._strange(response) from error
 
     def _unreachable(self, error: Exception) -> ServiceUnreachable:
+        import httpx
+
+        said = str(error).rstrip(".") or type(error).__name__
         return ServiceUnreachable(
-            f"The workspace at {self.address} does not answer: {str(error) or type(error).__name__}"
-            "."
+            f"The workspace at {self.address} does not answer: {said}.",
+            is_unsent=isinstance(error, httpx.ConnectError | httpx.ConnectTimeout),
         )
 
     def _refusal(self, response: httpx.Response) -> Nb2prodError:
@@ -217,8 +222,8 @@ class ServiceClient:
         return _error(str(body["code"]), str(body["message"]), response.status_code, detail)
 
     def _strange(self, response: httpx.Response) -> ServiceUnreachable:
-        log.warning(
-            "answered strangely status=%s body=%s",
+        log.info(
+            "Answered strangely status=%s body=%s",
             response.status_code,
             json.dumps(response.text[:_SAID_LENGTH]),
         )
@@ -263,7 +268,8 @@ def _is_here(host: str) -> bool:
 
 
 def _error(code: str, message: str, status: int, detail: Mapping[str, Any]) -> Nb2prodError:
-    kind = _kinds().get(code) or (InvalidInput if status == 422 else Nb2prodError)
+    usual = ServiceUnreachable if status >= 500 else InvalidInput if status == 422 else Nb2prodError
+    kind = _kinds().get(code, usual)
     facts = {str(name): value for name, value in detail.items() if name != "message"}
     error = kind(message)
     error.detail = facts
