@@ -72,6 +72,24 @@ def json_body(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
 
 
 def described(model: type[BaseModel]) -> dict[str, Any]:
-    """Return a body's part of the OpenAPI description of a route."""
+    """Return a body's part of the OpenAPI description of a route.
+
+    What pydantic keeps in ``$defs`` stands where it is used: a reference within the description
+    begins at its top, where there are none such.
+    """
     schema = model.model_json_schema()
+    schema = _inlined(schema, schema.pop("$defs", {}))
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
+    if isinstance(schema, list):
+        return [_inlined(item, definitions) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    rest = {name: _inlined(item, definitions) for name, item in schema.items() if name != "$ref"}
+    reference = schema.get("$ref")
+    if reference is None:
+        return rest
+    found = _inlined(definitions[reference.rpartition("/")[2]], definitions)
+    return {**found, **rest}

@@ -52,6 +52,17 @@ HEADERS = {
 HEARTBEAT = b": still here\n\n"
 PLACE = r"[1-9][0-9]{0,5}\.[0-9]{1,15}"
 
+EVENTS = ("state", "attempt", "cell", "output", "note", "notice", "end")
+# Of each of them, for the API's description.
+EVENT_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "pattern": f"^{PLACE}$"},
+        "event": {"type": "string", "enum": list(EVENTS)},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
+
 _NAMES = {
     "cell_started": "cell",
     "cell_ended": "cell",

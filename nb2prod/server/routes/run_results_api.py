@@ -12,7 +12,7 @@ from nb2prod.knowledge import pages
 from nb2prod.server import api_models, page_view
 from nb2prod.server.contents import attachment
 from nb2prod.server.gallery import Gallery, Reader
-from nb2prod.server.routes.common import GalleryHere, ReaderHere, api_router
+from nb2prod.server.routes.common import GalleryHere, ReaderHere, answers, api_router
 from nb2prod.workspace import projects
 
 router = api_router()
@@ -32,7 +32,14 @@ def get_page(
     return api_models.page_body(gallery, found, links)
 
 
-@router.get("/projects/{project}/runs/{run_id}/contents/{name}")
+@router.get(
+    "/projects/{project}/runs/{run_id}/contents/{name}",
+    response_class=Response,
+    responses={
+        **answers(),
+        200: {"content": {"application/octet-stream": {"schema": {"format": "binary"}}}},
+    },
+)
 def get_content(
     request: Request,
     gallery: GalleryHere,

@@ -18,7 +18,14 @@ from nb2prod.registry.models import Reference, check_pipeline_name
 from nb2prod.registry.run_settings import MAX_TIMEOUT_S
 from nb2prod.server import api_models
 from nb2prod.server.bodies import described, json_body
-from nb2prod.server.event_stream import MEDIA_TYPE, PLACE, EventStream, Place, Telling
+from nb2prod.server.event_stream import (
+    EVENT_SCHEMA,
+    MEDIA_TYPE,
+    PLACE,
+    EventStream,
+    Place,
+    Telling,
+)
 from nb2prod.server.gallery import Gallery, Reader
 from nb2prod.server.project_models import Asked
 from nb2prod.server.routes.common import (
@@ -157,7 +164,7 @@ def list_events(
 @router.get(
     "/projects/{project}/runs/{run_id}/stream",
     status_code=200,
-    responses={**answers(429), 200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+    responses={**answers(429), 200: {"content": {MEDIA_TYPE: {"schema": EVENT_SCHEMA}}}},
 )
 async def follow_run(
     request: Request,
