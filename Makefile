@@ -43,7 +43,7 @@ check: setup ## Lint, types, import arrows, docs: under a minute
 
 .PHONY: test
 test: setup ## All tests: unit, integration with real kernels and containers, end to end in a browser
-	@scripts/system.sh chromium
+	@scripts/system.sh chromium postgres
 	@if scripts/engine.sh; then scripts/images.sh; else [ -z "$${CI:-}" ]; fi
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 

@@ -7,6 +7,7 @@ set -euo pipefail
 declare -A package=(
   [python3]=python3 [venv]=python3-venv [git]=git [node]=nodejs [npm]=npm [chromium]="chromium fonts-dejavu-core"
   [docker]="docker.io iptables" [iptables]=iptables [debootstrap]="debootstrap debian-archive-keyring"
+  [postgres]=postgresql
 )
 
 has() {
@@ -16,6 +17,8 @@ has() {
     python3) python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ;;
     # An engine, and a client to speak to it; the client alone may come from elsewhere.
     docker) command -v dockerd >/dev/null && command -v docker >/dev/null && command -v iptables >/dev/null ;;
+    # Debian keeps the server's programs off the PATH.
+    postgres) compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }

@@ -112,10 +112,14 @@ class Bench:
 
 
 @contextmanager
-def open_bench(folder: Path, *, mlflow: Path | None = None) -> Iterator[Bench]:
+def open_bench(
+    folder: Path, *, mlflow: Path | None = None, database_url: str | None = None
+) -> Iterator[Bench]:
     """A bench in a folder; ``mlflow`` is a database to share, since making one takes seconds."""
     home = folder / "home"
     environment = {"NB2PROD_HOME": str(home), "NB2PROD_USER": "ada"}
+    if database_url is not None:
+        environment["NB2PROD_DATABASE_URL"] = database_url
     if mlflow is not None:
         environment["NB2PROD_MLFLOW_URI"] = f"sqlite:///{mlflow}"
     repository = Repository.create(folder / "seats")

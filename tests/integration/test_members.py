@@ -24,6 +24,9 @@ from nb2prod.workspace.projects import (
     update_project,
 )
 from nb2prod.workspace.workspace import Workspace
+from tests.helpers.postgresql import on_both_databases
+
+pytestmark = on_both_databases
 
 PEOPLE = {"owen": Role.OWNER, "edna": Role.EDITOR, "vera": Role.VIEWER}
 ADMINISTRATOR = "an administrator"

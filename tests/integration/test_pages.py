@@ -25,7 +25,10 @@ from nb2prod.workspace.projects import Project, Role, add_member, create_project
 from nb2prod.workspace.workspace import Workspace, open_workspace
 from tests.helpers.hostile import PNG
 from tests.helpers.notebooks import code, display_data, markdown, notebook_json, stream
+from tests.helpers.postgresql import on_both_databases
 from tests.helpers.runs import FIRST_RUN_AT, finished_run, manifest_text
+
+pytestmark = on_both_databases
 
 MAPE = manifest_text("mape", lower_is_better=True)
 

@@ -23,6 +23,9 @@ from nb2prod.workspace.projects import (
     project_of,
 )
 from nb2prod.workspace.workspace import Workspace
+from tests.helpers.postgresql import on_both_databases
+
+pytestmark = on_both_databases
 
 
 @pytest.mark.parametrize("name", ["a", "seat-demand", "a1", "a" * 30])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -22,11 +23,14 @@ from nb2prod.store.schema import metrics, runs
 from nb2prod.workspace.projects import Role, add_member
 from tests.helpers.kernels import Bench, make_version, open_bench
 from tests.helpers.notebooks import code, notebook_json, parameters
+from tests.helpers.postgresql import on_both_databases
+
+pytestmark = on_both_databases
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    with open_bench(tmp_path) as opened:
+    with open_bench(tmp_path, database_url=os.environ.get("NB2PROD_DATABASE_URL")) as opened:
         yield opened
 
 

@@ -49,6 +49,7 @@ from nb2prod.workspace.projects import Project, Role, add_member, found_project,
 from nb2prod.workspace.workspace import Workspace
 from tests.helpers.kernels import make_version
 from tests.helpers.notebooks import parameters
+from tests.helpers.postgresql import on_both_databases
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = (
@@ -136,6 +137,7 @@ def test_time_makes_a_run_of_its_persons(clock: Clock) -> None:
     assert runs_of_schedule(clock.workspace, schedule.id, person="otto", limit=5) == ()
 
 
+@on_both_databases
 def test_each_time_makes_one_run_however_often_one_looks(clock: Clock) -> None:
     clock.create()
 
@@ -149,6 +151,7 @@ def test_each_time_makes_one_run_however_often_one_looks(clock: Clock) -> None:
     ("missed", "counts"),
     [(Missed.SKIP, (0, 1)), (Missed.ONCE, (1, 1)), (Missed.ALL, (3, 1))],
 )
+@on_both_databases
 def test_missed_times_make_runs_by_the_setting(
     clock: Clock, missed: Missed, counts: tuple[int, int]
 ) -> None:
@@ -429,6 +432,7 @@ class TestData:
         assert len(clock.between(NIGHT + 6 * MINUTE, NIGHT + 8 * MINUTE, SECOND)) == 1
 
 
+@on_both_databases
 class TestExactlyOnce:
     """What is killed or fails in between loses nothing and makes nothing twice."""
 

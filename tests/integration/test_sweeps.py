@@ -42,6 +42,7 @@ from nb2prod.workspace.projects import found_project
 from nb2prod.workspace.workspace import Workspace
 from tests.helpers.kernels import make_version
 from tests.helpers.notebooks import parameters
+from tests.helpers.postgresql import on_both_databases
 from tests.helpers.sweeps import SweepBench
 
 S = RunStatus
@@ -140,6 +141,7 @@ def test_sweep_that_can_not_be_leaves_nothing(
     assert (count(bench, sweeps), count(bench, runs)) == (0, 0)
 
 
+@on_both_databases
 def test_sweep_is_made_whole_or_not_at_all(bench: SweepBench) -> None:
     @event.listens_for(bench.workspace.database.engine, "before_cursor_execute")
     def fill_up(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
@@ -177,6 +179,7 @@ def test_sweep_is_for_members_only(bench: SweepBench, sweep: Sweep) -> None:
     assert bench.again(sweep).counts == {"queued": 4}
 
 
+@on_both_databases
 def test_sweeps_are_listed_newest_first_with_their_counts(bench: SweepBench) -> None:
     older = bench.sweep(alpha="0.1, 0.2")
     newer = bench.sweep(days="1..3")
@@ -198,6 +201,7 @@ def test_sweeps_are_listed_newest_first_with_their_counts(bench: SweepBench) -> 
     assert list_sweeps(bench.workspace, "seats", person="vera", pipeline="absent") == ((), 0)
 
 
+@on_both_databases
 def test_table_shows_parameters_metrics_status_and_the_best(
     bench: SweepBench, sweep: Sweep
 ) -> None:
@@ -228,6 +232,7 @@ def test_table_shows_parameters_metrics_status_and_the_best(
     assert found.rows[2].reason == "Cell 3 failed."
 
 
+@on_both_databases
 def test_table_is_sorted_by_any_column(bench: SweepBench, sweep: Sweep) -> None:
     bench.end(sweep, 1, metrics={"mape": 4.4}, seconds=3)
     bench.end(sweep, 2, metrics={"mape": 4.1, "fit_s": 2.0}, seconds=5)
@@ -275,6 +280,7 @@ def test_csv_has_the_whole_table_and_no_formula(bench: SweepBench) -> None:
     assert lines[1][3:] == ["queued", "", "", "", "1", bench.records(made, 2)[0].id, ""]
 
 
+@on_both_databases
 def test_cancelled_sweep_has_ended_where_it_waited(bench: SweepBench, sweep: Sweep) -> None:
     bench.end(sweep, 1)
     bench.begin(sweep, 2)
@@ -312,6 +318,7 @@ def test_run_that_waits_for_its_second_attempt_is_cancelled_too(
     }
 
 
+@on_both_databases
 def test_resumed_sweep_asks_for_what_is_missing_only(bench: SweepBench, sweep: Sweep) -> None:
     bench.end(sweep, 1)
     bench.end(sweep, 2, S.FAILED)
@@ -333,6 +340,7 @@ def test_resumed_sweep_asks_for_what_is_missing_only(bench: SweepBench, sweep: S
         resume(bench, sweep)
 
 
+@on_both_databases
 def test_two_who_resume_at_once_ask_once(
     bench: SweepBench, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:

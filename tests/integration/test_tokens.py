@@ -14,6 +14,9 @@ from nb2prod.workspace.people import Identity
 from nb2prod.workspace.projects import Project, Role, add_member, found_project, remove_member
 from nb2prod.workspace.tokens import identity_of, issue_token, revoke
 from nb2prod.workspace.workspace import Workspace
+from tests.helpers.postgresql import on_both_databases
+
+pytestmark = on_both_databases
 
 HOUR = timedelta(hours=1)
 
