@@ -161,7 +161,7 @@ def compose_form(workspace: Workspace, reader: Reader, name: str, asked: RunAske
         newest=_newest(project, version),
         like=like,
         profile=profile,
-        fields=tuple(_filled(item, values[item.name]) for item in version.manifest.parameters),
+        fields=tuple(filled_field(item, values[item.name]) for item in version.manifest.parameters),
     )
 
 
@@ -183,7 +183,7 @@ def refused_form(
         like=form.like,
         profile=form.profile,
         fields=tuple(
-            _typed(item, fields, typed.errors.get(item.name, ""))
+            typed_field(item, fields, typed.errors.get(item.name, ""))
             for item in form.version.manifest.parameters
         ),
         error=error,
@@ -272,7 +272,7 @@ def _given(parameter: Parameter, fields: Mapping[str, str]) -> object:
         return [
             choice for index, choice in enumerate(parameter.choices) if f"{name}-{index}" in fields
         ]
-    text = fields.get(name, "").replace("\r\n", "\n")
+    text = _text(fields, name)
     if kind == "choice":
         keys = {str(index): choice for index, choice in enumerate(parameter.choices)}
         is_none = text == NONE and parameter.is_optional
@@ -282,7 +282,7 @@ def _given(parameter: Parameter, fields: Mapping[str, str]) -> object:
     return None if parameter.is_optional and is_none else text
 
 
-def _filled(parameter: Parameter, value: object) -> FormField:
+def filled_field(parameter: Parameter, value: object) -> FormField:
     """Return a field with a value in it."""
     kind = kind_of(parameter, value)
     chosen: set[str] = set()
@@ -303,10 +303,10 @@ def _filled(parameter: Parameter, value: object) -> FormField:
     )
 
 
-def _typed(parameter: Parameter, fields: Mapping[str, str], error: str) -> FormField:
+def typed_field(parameter: Parameter, fields: Mapping[str, str], error: str = "") -> FormField:
     """Return a field with what was typed into it."""
     name = field_name(parameter)
-    text = fields.get(name, "")
+    text = _text(fields, name)
     kind = kind_of(parameter, text)
     chosen = {text}
     if kind == "choices":
@@ -321,6 +321,11 @@ def _typed(parameter: Parameter, fields: Mapping[str, str], error: str) -> FormF
         is_none=f"{name}-none" in fields,
         error=error,
     )
+
+
+def _text(fields: Mapping[str, str], name: str) -> str:
+    # Browsers send line breaks as HTTP has them.
+    return fields.get(name, "").replace("\r\n", "\n")
 
 
 def _options(parameter: Parameter, kind: Kind, chosen: set[str]) -> Iterable[Option]:
