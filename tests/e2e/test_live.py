@@ -52,6 +52,7 @@ epochs: int = 40
 is_final: bool = False
 note: str | None = None  # stands in the report
 limits: dict = {"low": 1}
+days: list[Literal["mon", "tue"]] = ["mon"]  # of departure
 """
 
 
@@ -302,6 +303,8 @@ def test_version_is_run_again_with_other_values(
         page.get_by_label("alpha").fill("0.75")
         page.get_by_label("epochs").fill("3")
         page.get_by_label("none for note").check()
+        page.get_by_label("mon").uncheck()
+        page.get_by_label("tue").check()
         page.get_by_role("button", name="Run", exact=True).click()
         expect(page.locator("#live-status")).to_have_text("Queued")
     made = list_runs(team.workspace, person="ada")[0]
@@ -314,6 +317,7 @@ def test_version_is_run_again_with_other_values(
         "is_final": True,
         "note": None,
         "limits": {"low": 2},
+        "days": ["tue"],
     }
 
 
@@ -393,12 +397,24 @@ def test_pages_of_runs_fit_and_are_accessible(
         for name, path in found.items():
             page.goto(origin + path)
             _settle(page, name)
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-            page.evaluate(AXE.read_text())
-            result = page.evaluate("axe.run()")
-            faults = [json.dumps(item, indent=1) for item in result["violations"]]
-            assert not faults, name + "\n".join(faults)
+            assert_is_fit(page, name, width)
             screenshot(page, f"{name}-{width}-{scheme}")
+        page.goto(origin + found["run-form"])
+        page.get_by_label("alpha").fill("7")
+        page.get_by_label("limits").fill("{")
+        page.get_by_role("button", name="Run", exact=True).click()
+        expect(page.locator(".form-error")).to_have_count(2)
+        assert_is_fit(page, "refused form", width)
+        screenshot(page, f"run-form-refused-{width}-{scheme}")
+
+
+def assert_is_fit(page: Page, name: str, width: int) -> None:
+    """Check that a page is no wider than its window, and what axe says of it."""
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+    page.evaluate(AXE.read_text())
+    result = page.evaluate("axe.run()")
+    faults = [json.dumps(item, indent=1) for item in result["violations"]]
+    assert not faults, name + "\n".join(faults)
 
 
 def _settle(page: Page, name: str) -> None:
