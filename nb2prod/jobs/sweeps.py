@@ -48,6 +48,7 @@ __all__ = [
     "create_sweep",
     "get_sweep",
     "list_sweeps",
+    "missing_numbers",
     "missing_positions",
     "plan",
     "read_table",
@@ -236,6 +237,12 @@ def missing_positions(workspace: Workspace, sweep: Sweep, version: Version) -> t
         missing = _missing(connection, sweep.id, sweep.count)
     found = _positions(version, sweep.names, axes["values"], sweep.profile, only=missing)
     return tuple(found)
+
+
+def missing_numbers(workspace: Workspace, sweep: Sweep) -> frozenset[int]:
+    """Return the numbers of what `missing_positions` gives."""
+    with workspace.database.read() as connection:
+        return _missing(connection, sweep.id, sweep.count)
 
 
 class _Raced(Exception):

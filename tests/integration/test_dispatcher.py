@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from nb2prod.errors import (
     Conflict,
@@ -39,6 +39,7 @@ from nb2prod.workspace.workspace import Workspace
 from tests.helpers.jobs import JobBench, eventually, surroundings_of
 from tests.helpers.kernels import is_alive, statuses
 from tests.helpers.notebooks import code, parameters
+from tests.helpers.postgresql import on_both_databases, on_postgresql
 
 ROOT = Path(__file__).parents[2]
 SLEEP = "import time; time.sleep(600)"
@@ -78,6 +79,7 @@ def worker_of(run_id: str) -> int:
     return pid
 
 
+@on_both_databases
 def test_run_is_executed_from_its_folder_and_leaves_record_and_page(
     bench: JobBench, dispatcher: Dispatcher
 ) -> None:
@@ -101,6 +103,20 @@ def test_run_is_executed_from_its_folder_and_leaves_record_and_page(
     assert processes_of(run_id) == ()
     eventually(lambda: tokens(bench) == 0)
     assert not bench.folder(run_id).work.artifacts.exists()
+
+
+@on_postgresql
+def test_delivery_is_beside_the_workspace_in_postgresql(
+    bench: JobBench, dispatcher: Dispatcher
+) -> None:
+    run_id = bench.request(code("1"))
+
+    bench.finish(dispatcher, run_id)
+
+    with bench.workspace.database.read() as connection:
+        query = text("SELECT workflow_uuid FROM dbos.workflow_status")
+        assert [name.partition(".")[0] for name in connection.scalars(query)] == [run_id]
+    assert not list(bench.workspace.settings.home.glob("*.db"))
 
 
 def test_run_with_wrong_parameters_is_not_asked_for(bench: JobBench) -> None:
@@ -459,6 +475,7 @@ def is_waiting(bench: JobBench, run_id: str) -> bool:
     )
 
 
+@on_both_databases
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
 def test_run_survives_its_dispatcher_and_is_ended_once_by_the_next(
     bench: JobBench, process: DispatcherProcess, number: signal.Signals

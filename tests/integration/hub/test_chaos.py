@@ -16,6 +16,7 @@ from nb2prod.workspace.projects import found_project
 from tests.helpers.chaos import PERSON, Storm, own_engine
 from tests.helpers.engine import BASE_IMAGE, require_engine, require_images
 from tests.helpers.hub import StartedHub
+from tests.helpers.postgresql import Server
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -43,6 +44,16 @@ def test_runs_in_containers_come_to_their_true_ends_although_the_engine_dies(
 ) -> None:
     with StartedHub(tmp_path / "home", mode="docker", environment=in_docker) as hub:
         weather(hub, capsys, may_strike_engine=own_engine() is not None)
+
+
+def test_runs_kept_in_postgresql_come_to_their_true_ends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], postgresql: Server
+) -> None:
+    # Without tables: the workspace's processes make them, all at the same time.
+    environment = {"NB2PROD_DATABASE_URL": postgresql.make_empty()}
+    with StartedHub(tmp_path / "home", environment=environment) as hub:
+        weather(hub, capsys)
+        assert not list(hub.home.glob("nb2prod.db*")) + list(hub.home.glob("jobs.db*"))
 
 
 def weather(
