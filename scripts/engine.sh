@@ -5,6 +5,21 @@ set -euo pipefail
 
 answers() { timeout 20 docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
 
+# An engine that was killed leaves files which say that it runs, and for a moment itself as well,
+# dying or as a zombie; a new one would believe them.
+forget_dead() {
+  local state
+  for file in /var/run/docker.pid /var/run/docker/containerd/containerd.pid; do
+    for _ in 1 2 3 4; do
+      if [ ! -s "$file" ] || ! { read -r _ _ state _ <"/proc/$(cat "$file")/stat"; } 2>/dev/null || [ "$state" = Z ]; then
+        rm -f "$file"
+        break
+      fi
+      sleep 0.5
+    done
+  done
+}
+
 if command -v docker >/dev/null && answers; then
   exit 0
 fi
@@ -16,6 +31,7 @@ fi
 
 log=${NB2PROD_ENGINE_LOG:-/var/log/nb2prod-dockerd.log}
 wait_s=60
+forget_dead
 echo "Starting a Docker engine (SETUP=0 forbids it; its log is $log)"
 setsid dockerd >"$log" 2>&1 </dev/null &
 engine=$!

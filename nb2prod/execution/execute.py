@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nb2prod.errors import Conflict, KernelUnavailable
+from nb2prod.errors import Conflict, KernelUnavailable, Unavailable
 from nb2prod.execution import tracking
 from nb2prod.execution.artifacts import (
     MAX_ARTIFACT_BYTES,
@@ -186,6 +186,8 @@ class _Execution:
         except Exception as error:
             log.exception("A run could not be driven, run=%s", session.record.id)
             reason = f"nb2prod itself failed: {type(error).__name__}: {error}"
+            if isinstance(error, Unavailable):
+                reason = error.message
             self._recorder.append(RunEnded(at=now(), status=RunStatus.FAILED, reason=reason))
             failure = error
         finally:

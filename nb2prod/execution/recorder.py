@@ -289,12 +289,16 @@ class Recorder:
 
     def _write(self, line: bytes, *, is_boundary: bool) -> None:
         rest = memoryview(line)
+        size_bytes = self._stream.seek(0, os.SEEK_END)
         try:
             while rest:
                 rest = rest[self._stream.write(rest) or 0 :]
             if is_boundary:
                 os.fsync(self._stream.fileno())
         except OSError as error:
+            # Half a line would end the log for its readers, whatever can be written later.
+            with suppress(OSError):
+                self._stream.truncate(size_bytes)
             raise storage_error(self.folder.events, error) from error
 
     def _tell(self, event: Event) -> None:

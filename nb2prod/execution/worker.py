@@ -4,7 +4,7 @@
 beside it. The folder has the request and the version (`nb2prod.execution.request`); the
 worker writes the event log and what the run leaves there, and speaks to MLflow's server where
 the environment names one. Its exit status is 0 for a run that succeeded, 1 for one that came
-to another end, 2 for a folder that holds nothing to be run.
+to another end, 2 for a folder that holds nothing to be run, 3 for a disk without room to say more.
 
 A run is begun once: a second worker of the same folder does nothing, be the first still at
 work or not.
@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nb2prod.errors import Nb2prodError, NotAVersion, RunEnded
+from nb2prod.errors import Nb2prodError, NotAVersion, RunEnded, StorageFull
 from nb2prod.execution.collect import read_history, read_request
 from nb2prod.execution.contents import ContentFolder, Contents
 from nb2prod.execution.imports import leave_out_grammar
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SUCCEEDED, UNSUCCESSFUL, NOTHING_TO_RUN = 0, 1, 2
+SUCCEEDED, UNSUCCESSFUL, NOTHING_TO_RUN, NO_ROOM = 0, 1, 2, 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except Nb2prodError as error:
         log.error("%s", error)  # noqa: TRY400 - a sentence for people, whose cause is in it
-        return NOTHING_TO_RUN
+        return NO_ROOM if isinstance(error, StorageFull) else NOTHING_TO_RUN
     log.info("The run has ended, run=%s status=%s %s", record.id, record.status, record.reason)
     return SUCCEEDED if record.status is RunStatus.SUCCEEDED else UNSUCCESSFUL
 

@@ -12,12 +12,17 @@ from typing import Protocol
 from nb2prod.execution.evidence import Verdict
 from nb2prod.execution.memory import shortage
 from nb2prod.execution.models import RunStatus
+from nb2prod.execution.worker import NO_ROOM
 from nb2prod.registry.models import Network
 from nb2prod.settings import ResourceClass
 from nb2prod.workspace.projects import Project
 
 # A shell, and Docker, tell of a process that a signal ended by 128 and the signal's number.
 _SIGNALLED = 128
+_NO_ROOM = (
+    "No space was left on the disk for what the run put out, so it was ended; what it had recorded"
+    " by then is kept. Free some space, and run it again."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +100,8 @@ class Outcome:
         if self.is_out_of_memory:
             status, reason = RunStatus.KERNEL_DIED, self._shortage("The run")
             remark = self._shortage("A process of the run")
+        elif self.exit_status == NO_ROOM:
+            status, reason = RunStatus.FAILED, _NO_ROOM
         elif self.is_cancelled:
             status = RunStatus.CANCELLED
             reason = "Cancelled before the run could say how it stood."
