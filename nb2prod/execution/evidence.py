@@ -62,6 +62,12 @@ MAX_MEMORY_MB = 1_000_000_000
 # Of the database's column.
 MAX_METRIC_NAME = 250
 
+# An engine that starts anew ends the containers that a dead one has left as if it were asked to.
+_UNASKED = (
+    "The run's worker was told to end, and nobody had asked for it: its machine or its container"
+    " engine went down."
+)
+
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _MLFLOW_RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
@@ -90,6 +96,11 @@ class Verdict:
     peak_memory_mb: int | None = None
     memory_limit_mb: int | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether anybody has asked for the run's end."""
+        return self.status is RunStatus.CANCELLED or bool(self.cancelled_by)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,6 +320,9 @@ class _Testimony:
             case Noted():
                 return replace(event, text=event.text[:MAX_TEXT])
             case RunEnded():
+                if event.status is RunStatus.CANCELLED and not self.verdict.is_cancelled:
+                    reason = f"{_UNASKED} It said: {self._reason(event)}"
+                    return replace(event, status=RunStatus.LOST, reason=reason[:MAX_TEXT])
                 return replace(event, reason=self._reason(event)[:MAX_TEXT])
             case ResultsKept():
                 known = list(event.metrics.items())[:MAX_METRICS]

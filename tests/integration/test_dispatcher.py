@@ -568,6 +568,21 @@ def test_run_that_is_cancelled_ends_so(bench: JobBench, dispatcher: Dispatcher) 
     assert statuses(record) == [CellStatus.SUCCEEDED, CellStatus.CANCELLED]
 
 
+def test_run_that_was_told_to_end_and_nobody_asked_for_it_is_lost(
+    bench: JobBench, dispatcher: Dispatcher
+) -> None:
+    run_id = bench.request(code("print('before')"), code(SLEEP))
+    bench.reach_cell(dispatcher, run_id, 2)
+
+    # As a container engine does that starts anew, with what a dead one has left.
+    os.kill(worker_of(run_id), signal.SIGTERM)
+    record = bench.finish(dispatcher, run_id)
+
+    assert record.status is RunStatus.LOST
+    assert "nobody had asked for it" in record.reason
+    assert "before" in bench.log(record)
+
+
 def test_run_whose_dispatcher_died_before_the_start_is_started_by_the_next_one(
     bench: JobBench, executor: ProcessExecutor
 ) -> None:

@@ -39,8 +39,11 @@ from nb2prod.execution.models import (
     RunStatus,
 )
 from nb2prod.execution.recorder import RunFolder, now
+from nb2prod.execution.request import prepare_folder
 from nb2prod.execution.runs import get_run
 from nb2prod.knowledge.pages import catch_up, get_page
+from nb2prod.registry.models import Reference
+from nb2prod.registry.versions import load_version
 from nb2prod.workspace.workspace import Workspace
 from tests.helpers.jobs import JobBench
 from tests.helpers.notebooks import code, markdown, parameters, stream
@@ -56,9 +59,14 @@ def bench(workspace: Workspace) -> JobBench:
 
 @pytest.fixture
 def run_id(bench: JobBench) -> str:
-    return bench.request(
+    asked_for = bench.request(
         markdown("# Seats"), parameters("days: int = 2"), code("print(days)"), values={"days": 3}
     )
+    record = bench.run(asked_for)
+    reference = Reference(record.pipeline, record.version)
+    version = load_version(bench.project.repository, reference)
+    prepare_folder(bench.folder(asked_for), record, version)
+    return asked_for
 
 
 @pytest.fixture

@@ -113,10 +113,11 @@ SURROUNDINGS = Surroundings(
             RunStatus.CANCELLED,
             "Cancelled before the run could say how it stood.",
         ),
+        (Outcome(exit_status=3), RunStatus.FAILED, "No space was left on the disk"),
     ],
     ids=[
         *("unknown", "signal", "container", "odd", "zero", "words", "memory", "memory-of-old"),
-        "cancelled",
+        *("cancelled", "disk"),
     ],
 )
 def test_end_without_a_word_is_judged_by_what_the_executor_saw(
