@@ -14,7 +14,19 @@ from rich.markup import escape
 from typer.exceptions import TyperException
 
 from nb2prod import __version__
-from nb2prod.cli import cancel, check, lists, project, promote, run, schedule, serve, sweep, token
+from nb2prod.cli import (
+    cancel,
+    check,
+    lists,
+    project,
+    promote,
+    run,
+    schedule,
+    secret,
+    serve,
+    sweep,
+    token,
+)
 from nb2prod.cli.errors import EXIT_INTERRUPTED, exit_status
 from nb2prod.cli.output import error_console
 from nb2prod.errors import Nb2prodError, StorageFull
@@ -45,6 +57,7 @@ app.command()(serve.serve)
 app.add_typer(project.app, name="project")
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(token.app, name="token")
+app.add_typer(secret.app, name="secret")
 for _command in entry_points(group=COMMAND_GROUP):
     app.command(_command.name)(_command.load())
 

@@ -320,16 +320,19 @@ class _Testimony:
             case Noted():
                 return replace(event, text=event.text[:MAX_TEXT])
             case RunEnded():
-                if event.status is RunStatus.CANCELLED and not self.verdict.is_cancelled:
-                    reason = f"{_UNASKED} It said: {self._reason(event)}"
-                    return replace(event, status=RunStatus.LOST, reason=reason[:MAX_TEXT])
-                return replace(event, reason=self._reason(event)[:MAX_TEXT])
+                return self._ended(event)
             case ResultsKept():
                 known = list(event.metrics.items())[:MAX_METRICS]
                 metrics = {name: value for name, value in known if _is_metric(name, value)}
                 return replace(event, metrics=metrics)
             case _:
                 return event
+
+    def _ended(self, event: RunEnded) -> RunEnded:
+        status, reason = event.status, self._reason(event)
+        if status is RunStatus.CANCELLED and not self.verdict.is_cancelled:
+            status, reason = RunStatus.LOST, f"{_UNASKED} It said: {reason}"
+        return replace(event, status=status, reason=reason[:MAX_TEXT])
 
     def _reason(self, event: RunEnded) -> str:
         # Halves of characters, which JSON can hold, no database can.

@@ -36,7 +36,9 @@ from nb2prod.server.routes import (
     runs_api,
     schedules,
     schedules_api,
+    secrets_api,
     session,
+    settings,
     sweeps,
     sweeps_api,
     tokens_api,
@@ -124,6 +126,7 @@ def _add_routes(app: FastAPI, gallery: Gallery) -> None:
         runs.router,
         schedules.router,
         sweeps.router,
+        settings.router,
     ):
         closed.include_router(router)
     for router in (
@@ -133,6 +136,7 @@ def _add_routes(app: FastAPI, gallery: Gallery) -> None:
         runs_api.router,
         run_results_api.router,
         tokens_api.router,
+        secrets_api.router,
         schedules_api.router,
         sweeps_api.router,
     ):

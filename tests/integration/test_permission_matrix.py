@@ -23,8 +23,17 @@ from nb2prod.registry.versions import list_versions, load_version
 from nb2prod.server.app import create_app
 from nb2prod.server.servers import ServerState
 from nb2prod.settings import Settings
-from nb2prod.store.schema import access_tokens, members, projects, runs, schedules, sweeps
+from nb2prod.store.schema import (
+    access_tokens,
+    members,
+    project_secrets,
+    projects,
+    runs,
+    schedules,
+    sweeps,
+)
 from nb2prod.workspace.projects import Role, add_member, remove_member, require_role
+from nb2prod.workspace.secrets import set_secret
 from nb2prod.workspace.workspace import open_workspace
 from tests.helpers.client import HOST, PREFIX, Client, browser_of, program_of, session_of
 from tests.helpers.shared import (
@@ -64,6 +73,8 @@ GUEST = "zoe"
 TOKEN = "verastokenaa"
 SCHEDULE = "hiddenschaaa"
 SWEEP = "hiddensweaaa"
+SECRET = "DB_PASSWORD"
+SECRET_VALUE = "correct horse battery"
 
 Options = dict[str, Any]
 
@@ -134,6 +145,26 @@ def _role(_world: SharedProject, _caller: str) -> Options:
 
 def _new_token(_world: SharedProject, _caller: str) -> Options:
     return {"json": {"title": "CI", "days": 7}}
+
+
+def _new_token_form(_world: SharedProject, _caller: str) -> Options:
+    return {"data": {"title": "CI", "days": "7"}}
+
+
+def _token_form(_world: SharedProject, _caller: str) -> Options:
+    return {"data": {"token": TOKEN}}
+
+
+def _secret_form(_world: SharedProject, _caller: str) -> Options:
+    return {"data": {"name": SECRET, "value": SECRET_VALUE}}
+
+
+def _secret_value(_world: SharedProject, _caller: str) -> Options:
+    return {"json": {"value": SECRET_VALUE}}
+
+
+def _secret(world: SharedProject) -> None:
+    set_secret(world.workspace, PROJECT, SECRET, SECRET_VALUE, person="olga")
 
 
 def _veras_token(world: SharedProject) -> None:
@@ -305,6 +336,42 @@ TABLE = (
         (401, 404, 204, 404, 204, 404, 403, 404),
         before=_veras_token,
     ),
+    Row("GET", f"{P}/settings", READ),
+    Row("POST", f"{P}/settings/tokens", READ, options=_new_token_form),
+    # Vera's: as the owner takes it back; for edda there is none such.
+    Row(
+        "POST",
+        f"{P}/settings/tokens/revoke",
+        (401, 404, 303, 404, 303, 404, 404, 404),
+        options=_token_form,
+        before=_veras_token,
+    ),
+    Row(
+        "POST",
+        f"{P}/settings/secrets",
+        (401, 404, 403, 403, 303, 404, 404, 404),
+        options=_secret_form,
+    ),
+    Row(
+        "POST",
+        f"{P}/settings/secrets/remove",
+        (401, 404, 403, 403, 303, 404, 404, 404),
+        options=_secret_form,
+        before=_secret,
+    ),
+    Row("GET", f"{A}/secrets", PERSONS),
+    Row(
+        "PUT",
+        f"{A}/secrets/{{secret}}",
+        (401, 404, 403, 403, 200, 404, 403, 404),
+        options=_secret_value,
+    ),
+    Row(
+        "DELETE",
+        f"{A}/secrets/{{secret}}",
+        (401, 404, 403, 403, 204, 404, 403, 404),
+        before=_secret,
+    ),
     Row("GET", f"{P}/schedules", READ, before=_schedule),
     Row(
         "POST",
@@ -413,6 +480,7 @@ def address(world: SharedProject, row: Row) -> str:
         "name": "script",
         "person": GUEST,
         "token": TOKEN,
+        "secret": SECRET,
         "schedule_id": SCHEDULE,
         "sweep_id": SWEEP,
     }
@@ -439,6 +507,7 @@ def state(world: SharedProject) -> tuple[Any, ...]:
         select(members.c.person, members.c.role),
         select(runs.c.id, runs.c.status, runs.c.cancel_requested_by),
         select(access_tokens.c.purpose),
+        select(project_secrets.c.name, project_secrets.c.ciphertext),
         select(schedules.c.id, schedules.c.cron, schedules.c.is_paused),
         select(sweeps.c.id, sweeps.c.cancelled_at),
     )
