@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from rich.markup import escape
 
-from nb2prod.cli.output import error_console
-from nb2prod.errors import InvalidInput
+from nb2prod.errors import Conflict, InvalidInput
 from nb2prod.settings import RemoteSettings
 
 if TYPE_CHECKING:
-    from nb2prod.execution.models import RunRecord
-    from nb2prod.execution.remote_watch import RunWatch
     from nb2prod.remote.client import ServiceClient
+
+End = TypeVar("End")
 
 ServerOption = Annotated[
     str | None,
@@ -57,45 +55,47 @@ def own_project(client: ServiceClient, project: str | None) -> str:
 
 
 def follow_to_end(
-    client: ServiceClient, run: RunRecord, watch: RunWatch, *, cancels: bool
-) -> RunRecord:
-    """Follow a run to its end, and return its record.
+    follow: Callable[[], End],
+    *,
+    cancel: Callable[[], object] | None,
+    leave: Callable[[], None],
+) -> End:
+    """Follow what was asked for in a workspace to its end, and return what `follow` gives then.
 
     Parameters
     ----------
-    cancels
-        Whether Ctrl-C, or the signal by which CI ends a job, cancels the run. Pressed once more,
-        it leaves the run to its end; without this it does so at once.
+    follow
+        Follows it, and is called again once it was cancelled.
+    cancel
+        Asks for its end on Ctrl-C, or on the signal by which CI ends a job. Pressed once more,
+        that leaves it to its end; where this is `None` it does so at once.
+    leave
+        Says how what goes on there can be followed and cancelled.
 
     Raises
     ------
     KeyboardInterrupt
-        The run goes on; how to follow and to cancel it has been said.
+        It goes on; `leave` has been called.
     """
-    from nb2prod.execution.remote_run import cancel_remote_run, record_of
-
     with _ended_by_signals():
         try:
             try:
-                return record_of(watch.follow())
+                return follow()
             except KeyboardInterrupt:
-                if not cancels:
+                if cancel is None:
                     raise
-            cancel_remote_run(client, run.project, run.id)
-            return record_of(watch.follow())
+            # It may have ended at that very moment.
+            with suppress(Conflict):
+                cancel()
+            return follow()
         except KeyboardInterrupt:
-            _say_it_goes_on(client, run)
+            leave()
             raise
 
 
-def _say_it_goes_on(client: ServiceClient, run: RunRecord) -> None:
-    server = client.address.removesuffix("/services/workspace")
-    error_console.print(
-        f"The run {run.id} goes on in the workspace.\n"
-        f"Follow it: {escape(client.page(run.id))}\n"
-        f"Cancel it: nb2prod cancel {run.id} --server {escape(server)} --project {run.project}",
-        soft_wrap=True,
-    )
+def server_of(client: ServiceClient) -> str:
+    """Return what is typed for --server to reach the same workspace."""
+    return client.address.removesuffix("/services/workspace")
 
 
 @contextmanager

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -20,13 +21,20 @@ from nb2prod.cli.output import (
     JSON_OPTION,
     console,
     duration,
+    error_console,
     number,
     print_json,
     print_table,
     styled_status,
 )
 from nb2prod.cli.progress import ProgressPrinter
-from nb2prod.cli.remote import ServerOption, follow_to_end, remote_settings, service_client
+from nb2prod.cli.remote import (
+    ServerOption,
+    follow_to_end,
+    remote_settings,
+    server_of,
+    service_client,
+)
 from nb2prod.cli.reports import Change, Reports
 from nb2prod.errors import InvalidInput, ParameterInvalid, RunUnsuccessful
 from nb2prod.execution.models import CiContext, Profile, RunRecord, RunStatus
@@ -34,6 +42,9 @@ from nb2prod.registry.models import Reference
 from nb2prod.registry.versions import load_version
 from nb2prod.settings import RemoteSettings
 from nb2prod.workspace.projects import project_of
+
+if TYPE_CHECKING:
+    from nb2prod.remote.client import ServiceClient
 
 MAX_BRANCH = 255
 
@@ -235,7 +246,13 @@ def _run_there(
             console.print(f"Page: {address}", soft_wrap=True)
         with ProgressPrinter(is_quiet=asked.as_json, waits_for="Waiting") as printer:
             watch = RunWatch(client, queued, printer.show)
-            record = follow_to_end(client, queued, watch, cancels=cancels)
+            record = follow_to_end(
+                lambda: remote_run.record_of(watch.follow()),
+                cancel=partial(remote_run.cancel_remote_run, client, queued.project, queued.id)
+                if cancels
+                else None,
+                leave=partial(_say_it_goes_on, client, queued),
+            )
         if asked.output is not None and "executed" in record.sources:
             from nb2prod.execution.run import write_output
 
@@ -264,6 +281,16 @@ def _say_asked(queued: RunRecord, address: str, *, as_json: bool) -> None:
         return
     console.print(f"{styled_status(queued.status)}  {queued.reference}  run {queued.id}")
     console.print(f"Page: {address}", soft_wrap=True)
+
+
+def _say_it_goes_on(client: ServiceClient, run: RunRecord) -> None:
+    error_console.print(
+        f"The run {run.id} goes on in the workspace.\n"
+        f"Follow it: {escape(client.page(run.id))}\n"
+        f"Cancel it: nb2prod cancel {run.id} --server {escape(server_of(client))}"
+        f" --project {run.project}",
+        soft_wrap=True,
+    )
 
 
 def _conclude(record: RunRecord, address: str, asked: _Asked, *, is_served: bool) -> None:

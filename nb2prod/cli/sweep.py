@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,23 +17,20 @@ from nb2prod.cli.context import (
     opened,
     require_own_repository,
 )
-from nb2prod.cli.output import (
-    JSON_OPTION,
-    console,
-    duration,
-    error_console,
-    number,
-    print_json,
-    print_table,
-    styled_status,
+from nb2prod.cli.output import JSON_OPTION, console, error_console, print_json
+from nb2prod.cli.remote import (
+    ServerOption,
+    follow_to_end,
+    own_project,
+    remote_settings,
+    service_client,
 )
-from nb2prod.cli.remote import ServerOption, own_project, remote_settings, service_client
 from nb2prod.cli.run import read_pairs
+from nb2prod.cli.sweep_printer import SweepPrinter, print_sweep, standing
 from nb2prod.errors import InvalidInput, RunUnsuccessful, SweepInvalid
-from nb2prod.execution.models import Profile, RunRecord, RunRequest, RunStatus
+from nb2prod.execution.models import Profile, RunRequest, RunStatus
 from nb2prod.execution.recorder import write_file
 from nb2prod.jobs.sweeps import (
-    Position,
     Sweep,
     SweepAsked,
     SweepTable,
@@ -50,8 +47,6 @@ from nb2prod.workspace.projects import project_of
 
 # More lines than that nobody reads in a terminal.
 ROWS_SHOWN = 100
-METRICS_SHOWN = 4
-VALUE_LENGTH = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +58,7 @@ class _Asked:
     profile: Profile
     output: Path | None
     wait: bool
+    cancels: bool
     as_json: bool
 
 
@@ -116,6 +112,14 @@ def sweep(
     wait: Annotated[
         bool, typer.Option(help="Follow a sweep in a workspace to its end, or only ask for it.")
     ] = True,
+    cancel_on_interrupt: Annotated[
+        bool,
+        typer.Option(
+            "--cancel-on-interrupt",
+            help="Cancel all runs of the sweep in the workspace on Ctrl-C, or when CI ends the job;"
+            " else they go on there.",
+        ),
+    ] = False,
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Run a version once for each combination of values, and print a table of the runs.
@@ -136,6 +140,7 @@ def sweep(
         profile=Profile.SMOKE if smoke else Profile.FULL,
         output=output,
         wait=wait,
+        cancels=cancel_on_interrupt,
         as_json=as_json,
     )
     if slash or (server is not None and resume is not None):
@@ -145,10 +150,10 @@ def sweep(
         raise InvalidInput(
             f"Say which project of the workspace {reference} is in, as in `seats/{reference}`."
         )
-    if not wait:
+    if not wait or cancel_on_interrupt:
         raise InvalidInput(
-            "--no-wait is for sweeps in a workspace, as in `seats/train`; here a sweep goes on as"
-            " long as this command."
+            "--no-wait and --cancel-on-interrupt are for sweeps in a workspace, as in"
+            " `seats/train`; here a sweep goes on as long as this command, and Ctrl-C cancels it."
         )
     require_own_repository(Path.cwd(), "run sweeps")
     _sweep_here(asked)
@@ -191,18 +196,18 @@ def _sweep_here(asked: _Asked) -> None:
         from nb2prod.jobs.sweep_here import run_missing
         from nb2prod.knowledge.pages import catch_up
 
-        teller = _Teller(found, is_quiet=asked.as_json)
+        printer = SweepPrinter(found, is_quiet=asked.as_json)
         options = RunOptions(requested_by=person, requested_via="cli")
         try:
             for record in run_missing(
-                workspace, project, version, found, options=options, on_begin=teller.begin
+                workspace, project, version, found, options=options, on_begin=printer.begin
             ):
-                teller.end(record)
+                printer.end(record)
         except KeyboardInterrupt:
             _say_how_to_resume(found.id)
             raise
         finally:
-            teller.close()
+            printer.close()
         catch_up(workspace)
         query = TableQuery(limit=ROWS_SHOWN)
         table = read_table(workspace, project.name, found.id, query, person=person)
@@ -232,71 +237,21 @@ def _sweep_there(settings: RemoteSettings, project: str | None, asked: _Asked) -
         if not asked.wait:
             _say_asked(made, address, as_json=asked.as_json)
             return
-        teller = _Teller(made, is_quiet=asked.as_json)
+        printer = SweepPrinter(made, is_quiet=asked.as_json)
         try:
-            sweep_remote.follow_sweep(client, made, teller.stand)
-        except KeyboardInterrupt:
-            error_console.print(
-                f"The sweep {made.id} goes on in the workspace.\n"
-                f"Follow or cancel it: {escape(address)}",
-                soft_wrap=True,
+            follow_to_end(
+                partial(sweep_remote.follow_sweep, client, made, printer.stand),
+                cancel=partial(sweep_remote.cancel_remote_sweep, client, made)
+                if asked.cancels
+                else None,
+                leave=partial(_say_it_goes_on, made, address),
             )
-            raise
         finally:
-            teller.close()
+            printer.close()
         table = sweep_remote.remote_table(client, made, limit=ROWS_SHOWN)
         if asked.output is not None:
             write_file(asked.output, sweep_remote.remote_csv(client, made).encode())
     _conclude(table, address, resumable=f"{name}/{made.id}", as_json=asked.as_json)
-
-
-class _Teller:
-    """Tells how a sweep goes on: a line for each run that ends, or for each part that is done."""
-
-    def __init__(self, sweep: Sweep, *, is_quiet: bool) -> None:
-        self._sweep = sweep
-        self._is_quiet = is_quiet
-        self._status = console.status("")
-        self._said = -1.0
-        self._values = ""
-        if not is_quiet:
-            runs = f"{sweep.count} run{'' if sweep.count == 1 else 's'}"
-            console.print(f"Sweep [green]{sweep.id}[/] of {sweep.reference}: {runs}")
-            self._status.start()
-
-    def begin(self, position: Position) -> None:
-        """Say which run begins."""
-        varied = {name: position.values[name] for name in self._sweep.varied}
-        values = "  ".join(f"{name}={_short(value)}" for name, value in varied.items())
-        self._values = f"{position.number} of {self._sweep.count}  {escape(values)}"
-        if not self._is_quiet:
-            self._status.update(self._values)
-
-    def end(self, record: RunRecord) -> None:
-        """Say how it ended."""
-        if self._is_quiet:
-            return
-        console.print(
-            f"{styled_status(record.status)}  {self._values}  {duration(record.duration_s)}"
-        )
-        if record.reason and record.status is not RunStatus.SUCCEEDED:
-            console.print(f"  [dim]{escape(record.reason)}[/]")
-
-    def stand(self, sweep: Sweep) -> None:
-        """Say how all runs stand; where nobody sees it change, only now and then."""
-        if self._is_quiet:
-            return
-        line = _standing(sweep)
-        self._status.update(line)
-        waiting = (sweep.counts.get(status, 0) for status in (RunStatus.QUEUED, RunStatus.RUNNING))
-        done = 1 - sum(waiting) / sweep.count
-        if not console.is_terminal and (done >= self._said + 0.1 or not sweep.is_open):
-            self._said = done
-            console.print(line)
-
-    def close(self) -> None:
-        """Leave the terminal as it was."""
-        self._status.stop()
 
 
 def _conclude(table: SweepTable, address: str | None, *, resumable: str, as_json: bool) -> None:
@@ -304,7 +259,7 @@ def _conclude(table: SweepTable, address: str | None, *, resumable: str, as_json
     if as_json:
         print_json({"sweep": found, "rows": table.rows, "page": address})
     else:
-        _print_table(table)
+        print_sweep(table)
         if address is not None:
             console.print(f"Page: {address}", soft_wrap=True)
     succeeded = found.counts.get(RunStatus.SUCCEEDED, 0)
@@ -314,60 +269,25 @@ def _conclude(table: SweepTable, address: str | None, *, resumable: str, as_json
         _say_how_to_resume(resumable)
     raise RunUnsuccessful(
         f"Of the {found.count} runs of the sweep {found.id} {succeeded} succeeded:"
-        f" {_standing(found)}.",
+        f" {standing(found)}.",
         sweep=found.id,
         counts=dict(found.counts),
     )
-
-
-def _print_table(table: SweepTable) -> None:
-    metrics = table.metrics[:METRICS_SHOWN]
-    console.print()
-    print_table(
-        ("", *map(escape, table.sweep.varied), "Status", "Time", *map(escape, metrics), "Run"),
-        [
-            (
-                str(row.position),
-                *(escape(_short(row.parameters[name])) for name in table.sweep.varied),
-                styled_status(row.status),
-                duration(row.duration_s),
-                *(_metric(row.metrics, name, is_best=row.is_best) for name in metrics),
-                row.run_id or "",
-            )
-            for row in table.rows
-        ],
-        empty="",
-        whole=("Run",),
-    )
-    if table.total > len(table.rows):
-        rest = table.total - len(table.rows)
-        console.print(f"[dim]and {rest:,} more; `--output FILE` writes all.[/]")
-
-
-def _metric(metrics: object, name: str, *, is_best: bool) -> str:
-    value = metrics.get(name) if isinstance(metrics, dict) else None
-    if value is None:
-        return ""
-    return f"[bold green]{number(value)}[/]" if is_best else number(value)
-
-
-def _standing(sweep: Sweep) -> str:
-    return ", ".join(
-        f"{count} {status.replace('_', ' ')}" for status, count in sorted(sweep.counts.items())
-    )
-
-
-def _short(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= VALUE_LENGTH else f"{text[: VALUE_LENGTH - 1]}…"
 
 
 def _say_asked(made: Sweep, address: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"sweep": made, "page": address})
         return
-    console.print(f"Sweep [green]{made.id}[/] of {made.reference}: {_standing(made)}")
+    console.print(f"Sweep [green]{made.id}[/] of {made.reference}: {standing(made)}")
     console.print(f"Page: {address}", soft_wrap=True)
+
+
+def _say_it_goes_on(made: Sweep, address: str) -> None:
+    error_console.print(
+        f"The sweep {made.id} goes on in the workspace.\nFollow or cancel it: {escape(address)}",
+        soft_wrap=True,
+    )
 
 
 def _say_how_to_resume(what: str) -> None:

@@ -71,6 +71,17 @@ def resume_remote_sweep(client: ServiceClient, project: str, sweep_id: str) -> S
     return _sweep(client.post({}, "projects", project, "sweeps", sweep_id, "resume"))
 
 
+def cancel_remote_sweep(client: ServiceClient, sweep: Sweep) -> Sweep:
+    """Ask all runs of a sweep in the workspace to end; returns at once.
+
+    Raises
+    ------
+    SweepNotFound, Conflict, RoleInsufficient, ServiceUnreachable
+        The workspace refuses it, nothing of it waits or goes on, or it does not answer.
+    """
+    return _sweep(client.post({}, "projects", sweep.project, "sweeps", sweep.id, "cancel"))
+
+
 def follow_sweep(
     client: ServiceClient,
     sweep: Sweep,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import pty
 import signal
 import subprocess
 import threading
@@ -20,7 +18,7 @@ from nb2prod.execution.processes import end_processes_of
 from nb2prod.execution.runs import list_runs
 from nb2prod.jobs.dispatcher import Dispatcher
 from nb2prod.jobs.process_executor import ProcessExecutor
-from nb2prod.jobs.sweeps import list_sweeps
+from nb2prod.jobs.sweeps import get_sweep, list_sweeps
 from nb2prod.server.app import create_app
 from nb2prod.store.git import Repository
 from nb2prod.workspace.workspace import Workspace
@@ -88,27 +86,33 @@ def test_sweep_runs_each_combination_and_what_failed_once_more(
     assert len(json.loads(nb2prod("runs", "--json").stdout)) == 5
 
 
-def test_interrupted_sweep_leaves_what_can_be_resumed(repository: Repository) -> None:
-    (repository.root / "wait").touch()
-    master, slave = pty.openpty()
-    sweep = subprocess.Popen(
-        [*COMMAND, "sweep", "train", "-p", "alpha=0.1, 0.15", "--json"],
-        stdin=slave,
+def started(*arguments: str, stderr: int = subprocess.STDOUT) -> subprocess.Popen[str]:
+    """A sweep that goes on, and hears Ctrl-C as in a terminal."""
+    return subprocess.Popen(
+        [*COMMAND, "sweep", *arguments],
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
         preexec_fn=hear_interrupts,
         start_new_session=True,
     )
-    os.close(slave)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+
+
+def test_interrupted_sweep_leaves_what_can_be_resumed(repository: Repository) -> None:
+    (repository.root / "wait").touch()
+    sweep = started("train", "-p", "alpha=0.1, 0.15", "--json", stderr=subprocess.PIPE)
     try:
         eventually((repository.root / "waits").exists)
         sweep.send_signal(signal.SIGINT)
         stdout, stderr = sweep.communicate(timeout=60)
     finally:
-        sweep.kill()
-        sweep.wait()
-        os.close(master)
+        end(sweep)
     body = json.loads(stdout)
     assert (sweep.returncode, body["sweep"]["counts"]) == (1, {"cancelled": 1, "not_run": 1})
     assert json.loads(stderr)["detail"]["counts"] == {"cancelled": 1, "not_run": 1}
@@ -133,7 +137,8 @@ REFUSED: tuple[tuple[list[str], int, str], ...] = (
     ([], 2, "Say which version"),
     (["--resume", "absentabsent"], 3, "no sweep"),
     (["train", "--resume", "absentabsent"], 2, "leave out the version"),
-    (["train", "-p", "alpha=1", "--no-wait"], 2, "--no-wait is for"),
+    (["train", "-p", "alpha=1", "--no-wait"], 2, "are for sweeps in a workspace"),
+    (["train", "-p", "alpha=1", "--cancel-on-interrupt"], 2, "are for sweeps in a workspace"),
     (["train", "-p", "alpha=1", "--server", "http://127.0.0.1:9"], 2, "which project"),
 )
 
@@ -191,6 +196,10 @@ def working(bench: JobBench) -> Iterator[str]:
             thread.join()
 
 
+def counts_of(bench: JobBench, sweep_id: str) -> dict[str, int]:
+    return dict(get_sweep(bench.workspace, "seats", sweep_id, person="ada").counts)
+
+
 def test_sweep_in_a_workspace_is_followed_to_its_end(
     bench: JobBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,3 +232,37 @@ def test_sweep_in_a_workspace_is_followed_to_its_end(
         asked = nb2prod("sweep", "seats/train", "-p", "alpha=0.3, 0.4", *there, "--no-wait")
         assert asked.returncode == 0, asked.stderr
         assert "2 queued" in asked.stdout
+        newest, _ = list_sweeps(bench.workspace, "seats", person="ada", limit=1)
+        eventually(lambda: counts_of(bench, newest[0].id) == {"succeeded": 2})
+
+
+@pytest.mark.parametrize("cancels", [False, True], ids=["leaving it", "cancelling it"])
+def test_interrupted_sweep_in_a_workspace_goes_on_or_is_cancelled_as_a_whole(
+    bench: JobBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, cancels: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NB2PROD_TOKEN", "nb2p_any")
+    (bench.project.root / "wait").touch()
+    options = ["--cancel-on-interrupt"] if cancels else []
+    with working(bench) as address:
+        process = started(
+            "seats/train", "-p", "alpha=0.1..0.15 step 0.01", "--server", address, *options
+        )
+        try:
+            eventually((bench.project.root / "waits").exists)
+            process.send_signal(signal.SIGTERM if cancels else signal.SIGINT)
+            said, _ = process.communicate(timeout=60)
+        finally:
+            end(process)
+        (made,), _ = list_sweeps(bench.workspace, "seats", person="ada")
+        if cancels:
+            assert process.returncode == 1, said
+            assert f"nb2prod sweep --resume seats/{made.id}" in said
+            assert made.counts == {"cancelled": 6}
+            assert made.cancelled_at is not None
+        else:
+            assert process.returncode == 130, said
+            assert f"Follow or cancel it: {address}/projects/seats/sweeps/{made.id}" in said
+            assert made.is_open
+            (bench.project.root / "wait").unlink()
+            eventually(lambda: counts_of(bench, made.id) == {"succeeded": 6})
