@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,8 +17,9 @@ from nb2prod.execution.tracking_store import TrackingStore
 from nb2prod.jobs.dispatcher import Dispatcher
 from nb2prod.jobs.process_executor import ProcessExecutor
 from nb2prod.workspace.workspace import Workspace
-from tests.helpers.jobs import JobBench, eventually, surroundings_of
+from tests.helpers.jobs import JobBench, surroundings_of
 from tests.helpers.notebooks import code, parameters
+from tests.helpers.tracking_server import served_mlflow
 
 # MLflow's own use of its libraries; ours stay errors.
 pytestmark = [
@@ -34,40 +30,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("mlflow")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    log = (folder / "log").open("wb")
-    server = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "mlflow", "server", "--enable-workspaces"),
-            *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
-            *("--default-artifact-root", "mlflow-artifacts:/"),
-            *("--artifacts-destination", str(folder / "artifacts")),
-            *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
-        ],
-        cwd=folder,
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        eventually(lambda: answers(f"{url}/health"))
-        open_client(TrackingStore(uri=url)).create_workspace("seats")
+    with served_mlflow(tmp_path_factory.mktemp("mlflow"), "seats") as url:
         yield url
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-        log.close()
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 @pytest.fixture
@@ -82,10 +46,11 @@ def bench(workspace: Workspace) -> JobBench:
 
 
 @pytest.fixture
-def dispatcher(bench: JobBench, mlflow_url: str) -> Dispatcher:
+def dispatcher(bench: JobBench, mlflow_url: str) -> Iterator[Dispatcher]:
     surroundings = surroundings_of(bench.workspace, mlflow_url=mlflow_url)
     executor = ProcessExecutor(bench.workspace, surroundings)
-    return Dispatcher(bench.workspace, [executor], mlflow_url=mlflow_url)
+    with Dispatcher(bench.workspace, [executor], mlflow_url=mlflow_url) as opened:
+        yield opened
 
 
 def test_notebooks_calls_join_the_run_in_its_projects_part_of_the_server(
