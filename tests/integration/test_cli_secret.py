@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+import termios
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from nb2prod.settings import Settings
 from nb2prod.workspace.projects import found_project, get_project
 from nb2prod.workspace.secrets import read_secrets
 from nb2prod.workspace.workspace import open_workspace
+from tests.helpers.jobs import eventually
 
 NAME, VALUE = "DB_PASSWORD", "correct horse battery"
 
@@ -71,20 +73,16 @@ def test_secret_is_asked_for_at_a_terminal_and_not_shown() -> None:
     with subprocess.Popen(
         command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
     ) as process:
-        os.close(slave)
-        shown = b""
-        while b"Value of" not in shown:
-            shown += os.read(master, 1024)
+        # What is typed before it has turned the echo off is thrown away.
+        eventually(lambda: not termios.tcgetattr(slave)[3] & termios.ECHO)
         os.write(master, f"{VALUE}\n".encode())
-        try:
-            while piece := os.read(master, 1024):
-                shown += piece
-        except OSError:
-            # The other end is closed.
-            pass
         assert process.wait(timeout=60) == 0
+    os.set_blocking(master, False)
+    shown = os.read(master, 4096)
+    os.close(slave)
     os.close(master)
 
+    assert f"Value of {NAME}".encode() in shown
     assert VALUE.encode() not in shown
     assert value() == VALUE
 
