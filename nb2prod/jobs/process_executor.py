@@ -126,15 +126,18 @@ class ProcessExecutor:
         outcome = ledger.outcome
         end_processes_of(run_id)
         remove_socket_folders(run_id)
-        child = self._children.pop(run_id, None)
+        # Only forgotten when the outcome is written: the disk may be full.
+        child = self._children.get(run_id)
+        exit_status = None if child is None else child.wait()
         if outcome is None:
             outcome = Outcome(
-                exit_status=None if child is None else child.wait(),
+                exit_status=exit_status,
                 is_cancelled=ledger.is_cancelled,
                 last_words=ledger.last_words(),
                 notes=(NOTE,),
             )
             ledger.write_outcome(outcome)
+        self._children.pop(run_id, None)
         return outcome
 
     def known(self) -> tuple[str, ...]:

@@ -149,11 +149,9 @@ def test_reconcile_ends_a_run_that_was_queued_long_ago(bench: Bench, version: Ve
 
 
 def test_reconcile_ends_a_run_whose_folder_is_gone(bench: Bench, version: Version) -> None:
-    import shutil
-
     run_id = queue(bench, version)
     start_run(bench.workspace, run_id)
-    shutil.rmtree(run_folder(bench.workspace, run_id).path)
+    assert not run_folder(bench.workspace, run_id).path.exists()
 
     assert reconcile(bench.workspace) == (run_id,)
     record = get_run(bench.workspace, run_id, person="ada")
@@ -166,6 +164,7 @@ def test_run_that_ended_just_before_its_runner_died_keeps_its_true_status(
     run_id = queue(bench, version)
     start_run(bench.workspace, run_id)
     folder = run_folder(bench.workspace, run_id)
+    folder.path.mkdir(parents=True)
     write_json(folder.notebook, notebook_json(code("print(1)")))
     events = (
         RunStarted(at=now(), run_id=run_id, reference="train@v1", code_cells=1),
@@ -191,7 +190,9 @@ def test_collecting_twice_gives_the_same_record_once(bench: Bench, version: Vers
     run_id = queue(bench, version)
 
     first = collect(bench.workspace, run_id)
-    with Recorder(run_folder(bench.workspace, run_id)) as recorder:
+    folder = run_folder(bench.workspace, run_id)
+    folder.path.mkdir(parents=True)
+    with Recorder(folder) as recorder:
         recorder.append(RunEnded(at=now(), status=RunStatus.SUCCEEDED, reason=""))
 
     assert collect(bench.workspace, run_id) == first
