@@ -78,7 +78,7 @@ def test_run_is_followed_to_its_end_and_reported(remote: RemoteWorkspace, tmp_pa
     assert done.returncode == 0, done.stderr
     record = remote.run(newest(remote))
     lines = done.stdout.splitlines()
-    place = [lines.index(line) for line in ("Queued.", "2/4 Counting", "EWR-UA 2", "3/4 Checking")]
+    place = [lines.index(line) for line in ("Queued.", "3/5 Counting", "EWR-UA 2", "4/5 Checking")]
     assert place == sorted(place)
     assert lines.count("EWR-UA 2") == 1
     assert f"Page: {remote.running.url}/services/workspace/pages/{record.id}" in lines
