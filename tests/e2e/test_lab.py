@@ -27,6 +27,7 @@ from tests.helpers.jobs import surroundings_of
 from tests.helpers.lab import TOKEN, Lab, TokenLogin, spawned, started_lab
 from tests.helpers.notebooks import code, markdown, notebook_json, parameters
 from tests.helpers.shared import environment_of
+from tests.helpers.tracking_server import served_mlflow
 
 AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 PROJECT = "seat-demand"
@@ -50,6 +51,18 @@ for epoch in range(epochs):
     print(f"epoch {epoch + 1} of {epochs}, market {market}")
 """
 
+FORECAST = """import os
+import time
+
+import mlflow
+
+while not os.path.exists(gate):
+    time.sleep(0.05)
+assert alpha < 0.5 or os.path.exists("mended"), "too much weight"
+mlflow.log_metric("val_mape", 8 - alpha)
+print("forecast", alpha)
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Desk:
@@ -61,9 +74,9 @@ class Desk:
     login: dict[str, Identity]
     root: Path
 
-    def save(self, path: str, *cells: Any) -> None:
+    def save(self, path: str, *cells: Any, metadata: dict[str, Any] | None = None) -> None:
         """Put a notebook into the server's root."""
-        (self.root / path).write_text(json.dumps(notebook_json(*cells)))
+        (self.root / path).write_text(json.dumps(notebook_json(*cells, metadata=metadata)))
 
 
 def seats_notebook(extra: str = "") -> tuple[Any, ...]:
@@ -88,7 +101,7 @@ def patience() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """Start service, dispatcher and JupyterLab."""
+    """Start service, dispatcher, MLflow and JupyterLab."""
     base = tmp_path_factory.mktemp("desk")
     settings = Settings.from_environment(
         {"NB2PROD_HOME": str(base / "home"), "NB2PROD_USER": "olga"}
@@ -111,7 +124,13 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             environment_of=environment_of,
             upkeep_interval_s=0.5,
         )
-        with served(TokenLogin(app, login)) as service, dispatching(workspace):
+        mlflow = base / "mlflow"
+        mlflow.mkdir()
+        with (
+            served(TokenLogin(app, login)) as service,
+            served_mlflow(mlflow, PROJECT) as mlflow_url,
+            dispatching(workspace, mlflow_url),
+        ):
             environment = {
                 **spawned(service, PROJECT, root),
                 "NB2PROD_PUBLIC_URL": origin_of(service),
@@ -121,10 +140,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 
 @contextmanager
-def dispatching(workspace: Workspace) -> Iterator[None]:
+def dispatching(workspace: Workspace, mlflow_url: str) -> Iterator[None]:
     """Let a dispatcher work beside the test."""
-    executor = ProcessExecutor(workspace, surroundings_of(workspace))
-    dispatcher = Dispatcher(workspace, [executor])
+    executor = ProcessExecutor(workspace, surroundings_of(workspace, mlflow_url=mlflow_url))
+    dispatcher = Dispatcher(workspace, [executor], mlflow_url=mlflow_url)
     stop = threading.Event()
     thread = threading.Thread(
         target=dispatcher.run_forever, args=(stop,), kwargs={"poll_interval_s": 0.2}
@@ -329,6 +348,158 @@ def as_person(route: Route) -> None:
     route.continue_(headers=headers)
 
 
+def test_run_is_cancelled_run_again_and_swept(browser: Browser, desk: Desk) -> None:
+    desk.save(
+        "project/forecast.ipynb",
+        parameters('gate: str = "."  # waits for this file\nalpha: float = 0.1  # weight'),
+        markdown("## Forecast"),
+        code(FORECAST),
+        metadata={"nb2prod": {"main_metric": "val_mape", "lower_is_better": True}},
+    )
+    with visit(browser, desk.lab, "lab/tree/project/forecast.ipynb") as page:
+        panel = panel_of(page)
+        promote_button(page).click()
+        panel.get_by_role("button", name="Promote as forecast@v1").click()
+        expect(panel).to_contain_text("forecast@v1 is made.")
+        cancel_run(page)
+        run_again_with_another_value(page)
+        sweep_some_values(page)
+        sort_and_follow_one(page)
+        run_what_is_missing(page, desk)
+        cancel_sweep(page)
+
+
+def cancel_run(page: Page) -> None:
+    """Run what never ends by itself, and cancel it."""
+    panel = panel_of(page)
+    panel.get_by_label("gate").fill("never")
+    panel.get_by_label("alpha").fill("0.3")
+    panel.get_by_role("button", name="Run forecast@v1").click()
+    watched = panel.locator(".nb2prod-watched")
+    expect(watched).to_contain_text("Cell 3 of 3: Forecast", timeout=RUN_MS)
+    watched.get_by_role("button", name="Cancel run").click()
+    expect(watched.locator("[data-status=cancelled]")).to_be_visible(timeout=RUN_MS)
+    expect(watched).to_contain_text("edda")
+    expect(watched.get_by_role("button", name="Cancel run")).to_have_count(0)
+    expect(watched.get_by_role("link", name="Open the page")).to_be_visible(timeout=RUN_MS)
+    assert_accessible(page)
+    keep_picture(page, "8-cancelled")
+
+
+def run_again_with_another_value(page: Page) -> None:
+    """The form has the values of the run that was cancelled; one of them is changed."""
+    panel = panel_of(page)
+    form = panel.locator("form")
+    form.get_by_role("button", name="Defaults").click()
+    panel.get_by_role("button", name="Run again").click()
+    expect(form.get_by_label("gate")).to_have_value("never")
+    expect(form.get_by_label("alpha")).to_have_value("0.3")
+    form.get_by_label("gate").fill(".")
+    form.get_by_role("button", name="Run forecast@v1").click()
+    watched = panel.locator(".nb2prod-watched")
+    expect(watched.locator("[data-status=succeeded]")).to_be_visible(timeout=RUN_MS)
+    expect(watched.get_by_label("Log")).to_contain_text("forecast 0.3")
+    entries = panel.locator(".nb2prod-runs li")
+    expect(entries).to_have_count(2)
+    expect(entries.nth(0)).to_contain_text("v1 by edda, alpha = 0.3")
+    expect(entries.nth(1)).to_contain_text('v1 by edda, gate = "never", alpha = 0.3')
+    expect(entries.nth(1).locator("[data-status=cancelled]")).to_be_visible()
+
+
+def sweep_some_values(page: Page) -> None:
+    """A sweep is counted before it is started; what can't be is said at its field."""
+    panel = panel_of(page)
+    form = panel.locator("form")
+    form.get_by_role("button", name="Defaults").click()
+    form.get_by_role("switch", name="Sweep").check()
+    expect(form).to_contain_text("Give at least one parameter several values.")
+    form.get_by_label("alpha").fill("1..1000000 step 1")
+    expect(form).to_contain_text("This sweep would be 1,000,000 runs; one may have 10,000.")
+    expect(form.get_by_role("button", name="Start the sweep")).to_be_disabled()
+    form.get_by_label("alpha").fill("0.1, much")
+    expect(form.locator("[data-parameter=alpha] .nb2prod-problem")).to_contain_text("much")
+    form.get_by_label("alpha").fill("0.1..0.5 step 0.2")
+    expect(form).to_contain_text("3 runs, over alpha")
+    assert_accessible(page)
+    keep_picture(page, "9-sweep-form")
+    form.get_by_role("button", name="Start 3 runs").click()
+
+
+def sort_and_follow_one(page: Page) -> None:
+    """The table fills; it is sorted by a click, and a run of it is shown."""
+    panel = panel_of(page)
+    sweep = panel.locator(".nb2prod-sweep")
+    expect(sweep).to_contain_text("Sweep of 3: 2 succeeded, 1 failed", timeout=RUN_MS)
+    assert table_of(page) == [
+        ["1", "Succeeded", "0.1", "7.9"],
+        ["2 ★", "Succeeded", "0.3", "7.7"],
+        ["3", "Failed", "0.5", "–"],
+    ]
+    # What has no value stands last, in either direction.
+    title = sweep.get_by_role("columnheader", name="val_mape")
+    title.get_by_role("button").click()
+    expect(title).to_have_attribute("aria-sort", "ascending")
+    expect(sweep.locator("tbody th")).to_have_text(["2 ★", "1", "3"])
+    title.get_by_role("button").click()
+    expect(title).to_have_attribute("aria-sort", "descending")
+    expect(sweep.locator("tbody th")).to_have_text(["1", "2 ★", "3"])
+    assert_accessible(page)
+    keep_picture(page, "10-sweep")
+
+    sweep.get_by_role("button", name="Show run 3").click()
+    watched = panel.locator(".nb2prod-watched:not(.nb2prod-sweep)")
+    expect(watched.locator("[data-status=failed]")).to_be_visible()
+    expect(watched).to_contain_text("AssertionError: too much weight")
+    assert_accessible(page)
+    keep_picture(page, "11-run-of-sweep")
+
+
+def table_of(page: Page) -> list[list[str]]:
+    """What stands in the rows of the sweep's table, without links to pages."""
+    rows = panel_of(page).locator(".nb2prod-sweep tbody tr").all()
+    cells = [row.locator("th, td").all_inner_texts() for row in rows]
+    return [[text.replace("↗", "").strip(" ✓✕\n") for text in row] for row in cells]
+
+
+def run_what_is_missing(page: Page, desk: Desk) -> None:
+    """What has failed runs again, and the table tells how it went; the same is on its page."""
+    sweep = panel_of(page).locator(".nb2prod-sweep")
+    (desk.root / "project/mended").touch()
+    sweep.get_by_role("button", name="Run what is missing (1)").click()
+    expect(sweep).to_contain_text("Sweep of 3: 3 succeeded", timeout=RUN_MS)
+    expect(sweep.get_by_role("button", name="Run what is missing")).to_have_count(0)
+    page.context.route(f"{origin_of(desk.service)}/**", as_person)
+    with page.context.expect_page() as opened:
+        sweep.get_by_role("link", name="Open its page").click()
+    expect(opened.value.locator("table.sweep-table tbody tr")).to_have_count(3)
+    opened.value.close()
+    with page.expect_download() as download:
+        sweep.get_by_role("link", name="Download as CSV").click()
+    assert len(Path(download.value.path()).read_text().splitlines()) == 4
+
+
+def cancel_sweep(page: Page) -> None:
+    """A sweep ends as a whole, after a question."""
+    panel = panel_of(page)
+    form = panel.locator("form")
+    form.get_by_role("button", name="Defaults").click()
+    form.get_by_label("gate").fill("never")
+    form.get_by_label("alpha").fill("1..5 step 1")
+    expect(form).to_contain_text("5 runs, over alpha")
+    form.get_by_role("button", name="Start 5 runs").click()
+    sweep = panel.locator(".nb2prod-sweep")
+    expect(sweep).to_contain_text(re.compile(r"Sweep of 5: .*\d running"), timeout=RUN_MS)
+    sweep.get_by_role("button", name="Cancel all").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Cancel the sweep of 5?")
+    keep_picture(page, "12-question")
+    dialog.get_by_role("button", name="Cancel all").click()
+    expect(sweep).to_contain_text("Sweep of 5: 5 cancelled", timeout=RUN_MS)
+    expect(panel.locator(".nb2prod-runs li").first).to_contain_text("Sweep of 5: 5 cancelled")
+    assert_accessible(page)
+    keep_picture(page, "13-cancelled-sweep")
+
+
 def test_panel_follows_the_notebook_that_is_active(browser: Browser, desk: Desk) -> None:
     desk.save("project/first.ipynb", *seats_notebook())
     desk.save("private/train@v7 (2).ipynb", *seats_notebook())
@@ -440,6 +611,20 @@ def test_panel_is_accessible_in_each_theme_and_width(
         keep_picture(page, f"{name}-run")
         panel.evaluate("node => node.scrollTo(0, node.scrollHeight)")
         keep_picture(page, f"{name}-runs")
+
+        page.goto(f"{lab.url}lab/tree/project/forecast.ipynb?reset&token={lab.token}")
+        page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+        if not panel.is_visible():
+            page.locator(".jp-SideBar [data-id=nb2prod-pipeline]").click()
+        panel.get_by_role("tab", name="Run").click()
+        panel.locator(".nb2prod-runs li button", has_text="Sweep of 3").click()
+        expect(panel.locator(".nb2prod-sweep tbody tr")).to_have_count(3)
+        assert_accessible(page)
+        keep_picture(page, f"{name}-sweep")
+        panel.locator("form").get_by_role("switch", name="Sweep").check()
+        panel.get_by_text("How to write several values").click()
+        assert_accessible(page)
+        keep_picture(page, f"{name}-sweep-form")
 
 
 def test_panel_without_a_service_says_so_and_finds_it_again(browser: Browser, desk: Desk) -> None:

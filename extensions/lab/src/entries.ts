@@ -57,8 +57,13 @@ export function statusOf(sweep: SweepItem): RunStatus {
   if ((sweep.counts.succeeded ?? 0) === sweep.count) {
     return 'succeeded';
   }
-  const hasFailures = missing(sweep) > (sweep.counts.cancelled ?? 0) + (sweep.counts.not_run ?? 0);
-  return hasFailures ? 'failed' : 'cancelled';
+  return failures(sweep) > 0 ? 'failed' : 'cancelled';
+}
+
+/** How many of its runs went wrong. */
+export function failures(sweep: SweepItem): number {
+  const { cancelled = 0, not_run = 0 } = sweep.counts;
+  return missing(sweep) - cancelled - not_run;
 }
 
 /** How many of its runs have no result, and are not about to have one. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attemptsText } from '../src/attempts';
-import { countsText, ended, entriesOf, idOf, isOpen, missing, runsText, statusOf } from '../src/entries';
+import { countsText, ended, entriesOf, failures, idOf, isOpen, missing, runsText, statusOf } from '../src/entries';
 import type { Parameter, Run, RunStatus, Sweep, SweepItem, SweepRow } from '../src/models';
 import { columnsOf, metricsLeftOut, numberText, sortedBy } from '../src/sweepColumns';
 import { axesOf, optionsOf, sweepFieldKind, sweepProblems, sweepText } from '../src/sweepValues';
@@ -120,6 +120,11 @@ for (const [counts, status, lacking, text] of STANDINGS) {
 
 test('runs of a sweep that have ended are counted, whatever their end', () => {
   assert.equal(ended(sweepOf({ succeeded: 2, failed: 1, running: 1, queued: 3, not_run: 1 })), 3);
+});
+
+test('runs of a sweep went wrong that have no result, but for those that nobody wanted', () => {
+  assert.equal(failures(sweepOf({ succeeded: 2, failed: 1, lost: 1, cancelled: 3, queued: 4 })), 2);
+  assert.equal(failures(sweepOf({ cancelled: 3, not_run: 1, running: 1 })), 0);
 });
 
 test('entries are runs and sweeps, newest first, and not too many', () => {

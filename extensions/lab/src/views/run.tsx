@@ -29,7 +29,7 @@ export function RunView(props: {
           <Words text={pipeline.error.message} />
         </Message>
       )}
-      {pipeline.versions === null && !pipeline.error && (
+      {pipeline.versions === null && !version && !pipeline.error && (
         <p className="nb2prod-quiet" role="status">
           Loading…
         </p>

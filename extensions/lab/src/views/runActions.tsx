@@ -6,9 +6,14 @@ import { Message } from './message';
 import { FORM_ID } from './runForm';
 import { Words } from './words';
 
-/** What editors and owners can do about the watched run. */
-export function RunActions(props: { pipeline: PipelineSession; watch: RunWatch }): React.JSX.Element {
-  const { pipeline, watch } = props;
+/** What can be done about the watched run: by editors and owners, and by all. */
+export function RunActions(props: {
+  pipeline: PipelineSession;
+  watch: RunWatch;
+  mayRun: boolean;
+  children: React.ReactNode;
+}): React.JSX.Element {
+  const { watch } = props;
   return (
     <>
       {watch.refusal && (
@@ -17,27 +22,33 @@ export function RunActions(props: { pipeline: PipelineSession; watch: RunWatch }
         </Message>
       )}
       <div className="nb2prod-actions">
-        {isEnded(watch.progress.status) ? (
-          <button
-            type="button"
-            className="nb2prod-button"
-            title="Put this run’s version and values into the form"
-            onClick={() => void pipeline.fillFrom(watch.run).then(showForm)}
-          >
-            Run again
-          </button>
-        ) : (
-          <button
-            type="button"
-            className="nb2prod-button"
-            disabled={watch.isCancelling}
-            onClick={() => void pipeline.change(() => watch.cancel())}
-          >
-            {watch.isCancelling ? 'Cancelling…' : 'Cancel run'}
-          </button>
-        )}
+        {props.mayRun && <Change pipeline={props.pipeline} watch={watch} />}
+        {props.children}
       </div>
     </>
+  );
+}
+
+function Change(props: { pipeline: PipelineSession; watch: RunWatch }): React.JSX.Element {
+  const { pipeline, watch } = props;
+  return isEnded(watch.progress.status) ? (
+    <button
+      type="button"
+      className="nb2prod-button"
+      title="Put this run’s version and values into the form"
+      onClick={() => void pipeline.fillFrom(watch.run).then(showForm)}
+    >
+      Run again
+    </button>
+  ) : (
+    <button
+      type="button"
+      className="nb2prod-button"
+      disabled={watch.isCancelling}
+      onClick={() => void pipeline.change(() => watch.cancel())}
+    >
+      {watch.isCancelling ? 'Cancelling…' : 'Cancel run'}
+    </button>
   );
 }
 

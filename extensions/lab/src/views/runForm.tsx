@@ -93,7 +93,7 @@ function VersionField(props: {
       >
         {(pipeline.versions ?? [version]).map((entry, index) => (
           <option key={entry.number} value={entry.number}>
-            {entry.reference}
+            v{entry.number}
             {index === 0 ? ' (newest)' : ''} by {entry.author}
           </option>
         ))}

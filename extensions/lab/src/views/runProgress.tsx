@@ -44,22 +44,22 @@ export function RunProgress(props: {
       </p>
       {attempts && <p className="nb2prod-quiet">{attempts}</p>}
       {progress.reason && <p className="nb2prod-reason">{progress.reason}</p>}
-      {props.mayRun && <RunActions pipeline={props.pipeline} watch={props.watch} />}
-      {progress.page ? (
-        <a
-          className="nb2prod-button nb2prod-mod-link-button"
-          href={props.publicUrl + progress.page}
-          target="_blank"
-          rel="noopener"
-        >
-          Open the page ↗
-        </a>
-      ) : (
-        isEnded(progress.status) && (
-          <p className="nb2prod-quiet">
-            {waitsForPage ? 'Its page is being made…' : 'It has no page yet.'}
-          </p>
-        )
+      <RunActions pipeline={props.pipeline} watch={props.watch} mayRun={props.mayRun}>
+        {progress.page && (
+          <a
+            className="nb2prod-button nb2prod-mod-link-button"
+            href={props.publicUrl + progress.page}
+            target="_blank"
+            rel="noopener"
+          >
+            Open the page ↗
+          </a>
+        )}
+      </RunActions>
+      {!progress.page && isEnded(progress.status) && (
+        <p className="nb2prod-quiet">
+          {waitsForPage ? 'Its page is being made…' : 'It has no page yet.'}
+        </p>
       )}
       <LogView progress={progress} />
     </section>

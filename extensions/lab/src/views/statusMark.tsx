@@ -18,7 +18,8 @@ const SIGNS: Record<RowStatus, string> = {
 export function StatusMark(props: { status: RowStatus }): React.JSX.Element {
   return (
     <span className={`nb2prod-status nb2prod-mod-${props.status}`} data-status={props.status}>
-      <span aria-hidden="true">{SIGNS[props.status]}</span> {statusText(props.status)}
+      <span aria-hidden="true">{SIGNS[props.status]}</span>{' '}
+      <span className="nb2prod-status-word">{statusText(props.status)}</span>
     </span>
   );
 }

@@ -1,5 +1,5 @@
 import * as React from 'react';
-import { countsText, ended, missing, statusOf } from '../entries';
+import { countsText, ended, failures, statusOf } from '../entries';
 import type { PipelineSession } from '../pipelineSession';
 import type { SweepWatch } from '../sweepWatch';
 import { StatusMark } from './statusMark';
@@ -36,7 +36,7 @@ export function SweepProgress(props: {
         value={ended(item)}
         max={item.count}
         aria-label="Runs that have ended"
-        className={`nb2prod-progress nb2prod-mod-${missing(item) > 0 ? 'failed' : status}`}
+        className={`nb2prod-progress nb2prod-mod-${failures(item) > 0 ? 'failed' : status}`}
       />
       <p className="nb2prod-place-now" role="status">
         Sweep of {item.count}: {countsText(item)}

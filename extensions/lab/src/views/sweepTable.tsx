@@ -1,6 +1,7 @@
 import * as React from 'react';
 import type { Sweep, SweepRow } from '../models';
 import type { PipelineSession } from '../pipelineSession';
+import { statusText } from '../progress';
 import { columnsOf, metricsLeftOut, sortedBy, type Column } from '../sweepColumns';
 import type { SweepWatch } from '../sweepWatch';
 import { StatusMark } from './statusMark';
@@ -78,7 +79,7 @@ function Row(props: TableProps & { row: SweepRow; columns: readonly Column[] }):
       <th scope="row">
         <RunButton {...props} isWatched={isWatched} />
       </th>
-      <td title={row.reason}>
+      <td title={row.reason || statusText(row.status)}>
         <StatusMark status={row.status} />
         {row.page && (
           <a
