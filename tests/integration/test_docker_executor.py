@@ -41,6 +41,7 @@ from nb2prod.workspace.policy import (
     run_container_name,
 )
 from nb2prod.workspace.projects import found_project
+from nb2prod.workspace.secrets import set_secret
 from nb2prod.workspace.workspace import Workspace
 from tests.helpers.engine import Engine
 from tests.helpers.jobs import JobBench, eventually, surroundings_of
@@ -422,6 +423,28 @@ def test_run_that_is_cancelled_ends_so(
 
     assert record.status is RunStatus.CANCELLED
     assert record.reason == "Cancelled in cell 2, by SIGTERM."
+
+
+def test_run_gets_the_secrets_that_it_names_and_puts_none_out(
+    bench: JobBench, dispatcher: Dispatcher
+) -> None:
+    for name, value in (("DB_PASSWORD", "correct horse"), ("OTHER_KEY", "battery staple")):
+        set_secret(bench.workspace, bench.project.name, name, value, person="ada")
+    run_id = bench.request(
+        code("import os\nprint('OTHER_KEY' in os.environ, len(os.environ['DB_PASSWORD']))"),
+        code("print(os.environ['DB_PASSWORD'])"),
+        code("open('notes.txt', 'w').write(os.environ['DB_PASSWORD'])"),
+        settings=RunSettings(secrets=("DB_PASSWORD",)),
+    )
+
+    record = bench.finish(dispatcher, run_id)
+
+    assert record.status is RunStatus.SUCCEEDED, record.reason
+    assert "False 13" in bench.log(record)
+    assert "[secret DB_PASSWORD]" in bench.log(record)
+    assert record.artifacts == ()
+    for path in bench.workspace.settings.home.rglob("*"):
+        assert not path.is_file() or b"correct horse" not in path.read_bytes(), path
 
 
 def test_run_of_a_project_whose_image_is_missing_fails_and_says_what_to_do(
