@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +37,10 @@ def isolated_environment(
     """Keep each test away from the person's own workspace, git identity and Jupyter."""
     for name in ("NB2PROD_DATABASE_URL", "NB2PROD_BLOB_URL", "NB2PROD_MLFLOW_URI", "NB2PROD_PORT"):
         monkeypatch.delenv(name, raising=False)
+    # These tests may run in CI themselves, which says of itself what runs would keep.
+    for name in list(os.environ):
+        if name.startswith(("GITHUB_", "CI_")) or name in ("NB2PROD_SERVER", "NB2PROD_TOKEN"):
+            monkeypatch.delenv(name)
     if database_kind == "postgresql":
         server: Server = request.getfixturevalue("postgresql")
         monkeypatch.setenv("NB2PROD_DATABASE_URL", server.make())

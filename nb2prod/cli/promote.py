@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 from rich.syntax import Syntax
 
 from nb2prod.cli.context import require_own_repository
-from nb2prod.cli.output import console, print_json, print_table
+from nb2prod.cli.output import console, error_console, print_json, print_table
 from nb2prod.cli.remote import ServerOption, own_project, remote_settings, service_client
 from nb2prod.errors import Conflict, InvalidInput, PreflightBlocked
 from nb2prod.export.models import Finding, Severity
@@ -28,11 +31,21 @@ _SEVERITY_MARKS = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Manner:
+    """How a promotion speaks, and whether it asks before."""
+
+    yes: bool
+    quiet: bool
+    as_json: bool
+
+
 def promote(
     notebook: Annotated[
         Path,
         typer.Argument(help="The notebook: in a git repository, or, with --project, anywhere."),
     ],
+    *,
     name: Annotated[
         str | None, typer.Option(help="The pipeline's name; by default the notebook's.")
     ] = None,
@@ -52,6 +65,15 @@ def promote(
             " Its runs work in that folder."
         ),
     ] = None,
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet",
+            "-q",
+            help="Print the version alone, as in `train@v3`, and findings on standard error; for"
+            " scripts, with --yes.",
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON, for programs; asks nothing.")
     ] = False,
@@ -61,40 +83,33 @@ def promote(
     Prints the preflight's findings, the parameters, and the script's difference from the last
     version; asks; then makes one commit and one tag. A blocking finding makes nothing.
     """
+    manner = _Manner(yes=yes, quiet=quiet, as_json=as_json)
+    if quiet and (as_json or not yes):
+        raise InvalidInput("--quiet asks nothing, and prints no JSON: give it with --yes alone.")
     if project is not None or server is not None:
-        _promote_there(notebook, name, path, server, project, yes=yes, as_json=as_json)
+        _promote_there(notebook, name, path, server, project, manner)
         return
     if path is not None:
         raise InvalidInput("--path is for a project of a workspace: give --project too.")
     require_own_repository(notebook, "promote")
     proposal = propose(notebook, name=name)
-    shown = _shown(proposal)
-    if as_json:
-        version = None if proposal.is_blocked or not yes else _made(confirm(proposal))
-        _print_summary(shown, version)
-        return
-    _show(shown)
-    if proposal.is_unchanged:
-        return
-    _ask(shown, yes)
-    version = _made(confirm(proposal))
-    _print_made(version, run=version.reference)
+    _promote(_shown(proposal), lambda: _made(confirm(proposal)), manner)
 
 
-def print_findings(findings: tuple[Finding, ...]) -> None:
+def print_findings(findings: tuple[Finding, ...], *, to: Console = console) -> None:
     """Print findings, each with its place and what to do."""
     if not findings:
-        console.print("[green]✓[/] The preflight found nothing.")
+        to.print("[green]✓[/] The preflight found nothing.")
     for finding in findings:
         place = "" if finding.cell is None else f" cell {finding.cell}"
         place += "" if finding.line is None else f", line {finding.line}"
-        console.print(
+        to.print(
             f"{_SEVERITY_MARKS[finding.severity]}{place}: {escape(finding.message)}"
             f" [dim]({finding.code})[/]",
             soft_wrap=True,
         )
         if finding.way_out:
-            console.print(f"           [dim]→ {escape(finding.way_out)}[/]", soft_wrap=True)
+            to.print(f"           [dim]→ {escape(finding.way_out)}[/]", soft_wrap=True)
 
 
 def default_text(parameter: Parameter) -> str:
@@ -125,9 +140,7 @@ def _promote_there(
     path: str | None,
     server: str | None,
     project: str | None,
-    *,
-    yes: bool,
-    as_json: bool,
+    manner: _Manner,
 ) -> None:
     from nb2prod.registry.remote_promotion import SentNotebook, confirm_there, propose_there
 
@@ -135,18 +148,37 @@ def _promote_there(
     with service_client(remote_settings(server)) as client:
         where = own_project(client, project)
         shown = propose_there(client, where, sent)
-        if as_json:
-            made = (
-                None if shown.is_blocked or not yes else confirm_there(client, where, sent, shown)
-            )
-            _print_summary(shown, made)
-            return
-        _show(shown)
-        if shown.is_unchanged:
-            return
-        _ask(shown, yes)
-        version = confirm_there(client, where, sent, shown)
-    _print_made(version, run=f"{where}/{version.reference}")
+        _promote(
+            shown,
+            lambda: confirm_there(client, where, sent, shown),
+            manner,
+            project=f"{where}/",
+        )
+
+
+def _promote(
+    shown: RemoteProposal,
+    make: Callable[[], RemoteVersion],
+    manner: _Manner,
+    *,
+    project: str = "",
+) -> None:
+    """Show what promotion would make, ask, and make it."""
+    if manner.as_json:
+        _print_summary(shown, None if shown.is_blocked or not manner.yes else make())
+        return
+    print_findings(shown.findings, to=error_console if manner.quiet else console)
+    if shown.is_blocked:
+        raise _blocked(shown)
+    if manner.quiet:
+        typer.echo(shown.former if shown.is_unchanged else make().reference)
+        return
+    _show(shown)
+    if shown.is_unchanged:
+        return
+    _ask(shown, manner.yes)
+    version = make()
+    _print_made(version, run=f"{project}{version.reference}")
 
 
 def _shown(proposal: Proposal) -> RemoteProposal:
@@ -176,9 +208,6 @@ def _made(version: Version) -> RemoteVersion:
 
 
 def _show(shown: RemoteProposal) -> None:
-    print_findings(shown.findings)
-    if shown.is_blocked:
-        raise _blocked(shown)
     console.print()
     print_parameters(shown.parameters)
     _print_script(shown)

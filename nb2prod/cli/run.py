@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -45,8 +45,6 @@ from nb2prod.workspace.projects import project_of
 
 if TYPE_CHECKING:
     from nb2prod.remote.client import ServiceClient
-
-MAX_BRANCH = 255
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,12 +265,9 @@ def _run_there(
 def _ci_context(
     settings: RemoteSettings, commit: str | None, branch: str | None, url: str | None
 ) -> CiContext | None:
-    context = CiContext(
-        commit=settings.ci_commit if commit is None else commit,
-        branch=settings.ci_branch[:MAX_BRANCH] if branch is None else branch,
-        url=settings.ci_url if url is None else url,
-    )
-    return None if context == CiContext() else context
+    said = {"ci_commit": commit, "ci_branch": branch, "ci_url": url}
+    given = {name: value for name, value in said.items() if value is not None}
+    return CiContext.of(replace(settings, **given))
 
 
 def _say_asked(queued: RunRecord, address: str, *, as_json: bool) -> None:

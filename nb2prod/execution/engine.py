@@ -18,20 +18,26 @@ import nbformat
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 
-from nb2prod.errors import NotAVersion, RunUnsuccessful
+from nb2prod.errors import InvalidInput, NotAVersion, RunUnsuccessful
 from nb2prod.execution.execute import RunSession, execute
-from nb2prod.execution.models import CellStatus, RunRecord, RunRequest, RunStatus
+from nb2prod.execution.models import CellStatus, CiContext, RunRecord, RunRequest, RunStatus
 from nb2prod.execution.papermill_io import Origin
 from nb2prod.execution.papermill_report import PapermillReport
+from nb2prod.execution.papermill_there import (
+    RemoteOrigin,
+    client_of,
+    run_there,
+    sources_there,
+)
 from nb2prod.execution.place import WorkspacePlace
 from nb2prod.execution.preparation import has_tag, prepare_notebook
 from nb2prod.execution.runner import Limits
 from nb2prod.execution.runs import create_run
 from nb2prod.notebook.models import INJECTED_PARAMETERS_TAG
 from nb2prod.notebook.parameters import read_values
-from nb2prod.registry.models import Version
+from nb2prod.registry.models import Reference, Version
 from nb2prod.registry.versions import load_version, version_notebook
-from nb2prod.settings import Settings
+from nb2prod.settings import RemoteSettings, Settings
 from nb2prod.workspace.projects import Project, get_project, project_of
 from nb2prod.workspace.workspace import Workspace, open_workspace
 
@@ -78,10 +84,16 @@ class Nb2prodEngine:
             A parameter is not the version's, or not of its type.
         KernelUnavailable
             There is no kernel; the run has ended as `failed`.
+        NotSignedIn, RoleInsufficient, ServiceUnreachable
+            The version is of a workspace on another machine, which refuses the run or does not
+            answer.
         RunUnsuccessful
             The run did not succeed, and not for an error in a cell (which is papermill's to
             raise); the executed notebook is written.
         """
+        there = RemoteOrigin.of(nb.metadata)
+        if there is not None:
+            return _executed_there(nb, there, kernel_name, options)
         with _session(nb, options) as session:
             node = _prepared(nb, session)
             record = execute(session, node, kernel_name)
@@ -106,6 +118,25 @@ class Nb2prodEngine:
         return found
 
 
+def _executed_there(
+    nb: NotebookNode, origin: RemoteOrigin, kernel_name: str, options: dict[str, Any]
+) -> NotebookNode:
+    """Let the workspace that a notebook is from run it."""
+    own = nb.metadata.get("kernelspec", {}).get("name")
+    if kernel_name != own:
+        raise InvalidInput(f"{origin.reference} runs in its workspace with its own kernel, {own}.")
+    listener, limits = _papermill_options(options)
+    values = _given_values(nb)
+    with client_of(origin) as client:
+        _check_cells(nb, origin.reference, sources_there(client, origin))
+        record, content = run_there(client, origin, values, limits=limits, listener=listener.show)
+    if content is None:
+        raise _unsuccessful(record)
+    executed = nbformat.from_dict(json.loads(content))
+    _take_over(executed, nb)
+    return _judged(executed, record, nb.metadata.get("papermill", {}).get("output_path"))
+
+
 @contextmanager
 def _session(nb: NotebookNode, options: dict[str, Any]) -> Iterator[RunSession]:
     given: RunSession | None = options.pop(SESSION, None)
@@ -123,7 +154,7 @@ def _session(nb: NotebookNode, options: dict[str, Any]) -> Iterator[RunSession]:
     settings = Settings.from_environment()
     version = load_version(origin.root, origin.reference)
     values = read_values(version.manifest.parameters, _given_values(nb))
-    _check_cells(nb, version)
+    _check_cells(nb, origin.reference, [cell.source for cell in version_notebook(version).cells])
     with open_workspace(settings) as workspace:
         project = _project(workspace, version, origin)
         record = create_run(
@@ -131,7 +162,11 @@ def _session(nb: NotebookNode, options: dict[str, Any]) -> Iterator[RunSession]:
             version,
             values,
             project=project,
-            request=RunRequest(by=settings.person, via="papermill"),
+            request=RunRequest(
+                by=settings.person,
+                via="papermill",
+                ci=CiContext.of(RemoteSettings.from_environment()),
+            ),
         )
         yield RunSession(
             place=WorkspacePlace(workspace, record),
@@ -177,11 +212,10 @@ def _own_cells(nb: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in nb.cells if not has_tag(cell, INJECTED_PARAMETERS_TAG)]
 
 
-def _check_cells(nb: NotebookNode, version: Version) -> None:
-    sources = [cell.source for cell in _own_cells(nb)]
-    if sources != [cell.source for cell in version_notebook(version).cells]:
+def _check_cells(nb: NotebookNode, reference: Reference, sources: list[str]) -> None:
+    if [cell.source for cell in _own_cells(nb)] != sources:
         raise NotAVersion(
-            f"This notebook says that it is {version.reference}, but its cells are not that"
+            f"This notebook says that it is {reference}, but its cells are not that"
             " version's. Promote it, and run the new version."
         )
 
@@ -189,6 +223,12 @@ def _check_cells(nb: NotebookNode, version: Version) -> None:
 def _prepared(nb: NotebookNode, session: RunSession) -> NotebookNode:
     """Return the version's notebook as it will run, with what papermill says of it."""
     node = prepare_notebook(session.version, session.record)
+    _take_over(node, nb)
+    return node
+
+
+def _take_over(node: NotebookNode, nb: NotebookNode) -> None:
+    """Write into a notebook what papermill says of the one that it has read."""
     own = (cell for cell in node.cells if not has_tag(cell, INJECTED_PARAMETERS_TAG))
     for cell, given in zip(own, _own_cells(nb), strict=True):
         # papermill's `--report-mode` hides sources.
@@ -197,7 +237,6 @@ def _prepared(nb: NotebookNode, session: RunSession) -> NotebookNode:
     paths = nb.metadata.get("papermill", {})
     said = {name: value for name, value in paths.items() if not isinstance(value, NotebookNode)}
     node.metadata["papermill"] = {**said, **node.metadata["papermill"]}
-    return node
 
 
 class _ExpectedError(NotebookNode):  # type: ignore[misc]
@@ -227,8 +266,12 @@ def _judged(node: NotebookNode, record: RunRecord, output_path: str | None) -> N
         from papermill.iorw import write_ipynb
 
         write_ipynb(node, output_path)
+    raise _unsuccessful(record)
+
+
+def _unsuccessful(record: RunRecord) -> RunUnsuccessful:
     kind = KernelDied if record.status is RunStatus.KERNEL_DIED else RunUnsuccessful
-    raise kind(
+    return kind(
         f"{record.reference} {record.status.value}: {record.reason}",
         run=record.id,
         status=record.status.value,

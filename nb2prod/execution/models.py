@@ -7,7 +7,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from nb2prod.settings import DEFAULT_RESOURCES
+from nb2prod.settings import DEFAULT_RESOURCES, RemoteSettings
+
+# Of a branch's name, git itself allows more.
+MAX_BRANCH = 255
 
 
 class RunStatus(StrEnum):
@@ -150,6 +153,16 @@ class CiContext:
     commit: str = ""
     branch: str = ""
     url: str = ""
+
+    @classmethod
+    def of(cls, settings: RemoteSettings) -> CiContext | None:
+        """Return what the environment says of CI; `None` where it says nothing."""
+        context = cls(
+            commit=settings.ci_commit,
+            branch=settings.ci_branch[:MAX_BRANCH],
+            url=settings.ci_url,
+        )
+        return None if context == cls() else context
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,7 @@
-"""papermill reads versions: ``nb2prod://./train@v3`` and ``nb2prod://project/train@v3``."""
+"""papermill reads versions: ``nb2prod://./train@v3`` and ``nb2prod://project/train@v3``.
+
+A project is one of the workspace that NB2PROD_SERVER names, or else of this machine's.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from nb2prod.errors import NotAVersion, ReferenceInvalid
 from nb2prod.notebook.reading import to_node
 from nb2prod.registry.models import Reference, Version
 from nb2prod.registry.versions import list_versions, load_version, version_notebook
-from nb2prod.settings import Settings
+from nb2prod.settings import RemoteSettings, Settings
 from nb2prod.store.git import Repository
 from nb2prod.workspace.projects import get_project
 from nb2prod.workspace.workspace import open_workspace
@@ -77,17 +80,34 @@ class VersionHandler:
         ------
         ReferenceInvalid, ProjectNotFound, PipelineNotFound, VersionNotFound, RepositoryNotFound
             There is none such.
+        NotSignedIn, ServiceUnreachable
+            The workspace at NB2PROD_SERVER does not know the token, or does not answer.
         """
-        project, root, reference = _parse(path)
-        version = load_version(root, Reference.parse(reference))
-        return json.dumps(version_node(version, project=project), ensure_ascii=False, indent=1)
+        project, text = _parse(path)
+        reference = Reference.parse(text)
+        node: Mapping[str, Any]
+        settings = RemoteSettings.from_environment()
+        if project is not None and settings.server:
+            from nb2prod.execution.papermill_there import read_there
+
+            node = read_there(settings, project, reference)
+        else:
+            name, root = _found(project)
+            node = version_node(load_version(root, reference), project=name)
+        return json.dumps(node, ensure_ascii=False, indent=1)
 
     @classmethod
     def listdir(cls, path: str) -> list[str]:
         """Return the addresses of all versions in a project: ``nb2prod://project``."""
-        _, root, _ = _parse(path)
-        base = path.partition(SCHEME)[2].partition("/")[0]
-        return [f"{SCHEME}{base}/{entry.reference}" for entry in list_versions(root)]
+        project, _ = _parse(path)
+        settings = RemoteSettings.from_environment()
+        if project is not None and settings.server:
+            from nb2prod.execution.papermill_there import list_there
+
+            references = list_there(settings, project)
+        else:
+            references = [entry.reference for entry in list_versions(_found(project)[1])]
+        return [f"{SCHEME}{project or '.'}/{reference}" for reference in references]
 
     @classmethod
     def write(cls, buf: str, path: str) -> None:
@@ -117,17 +137,23 @@ def version_node(version: Version, *, project: str | None) -> NotebookNode:
     return node
 
 
-def _parse(path: str) -> tuple[str | None, Path, str]:
+def _parse(path: str) -> tuple[str | None, str]:
+    """Return an address's project, `None` for the repository of the current folder, and version."""
     match = _ADDRESS.match(path)
     if match is None:
         raise ReferenceInvalid(
             f"{path!r} is no address of a version. Write `nb2prod://./train@v3` for this"
             " repository, or `nb2prod://PROJECT/train@v3`."
         )
-    reference = match["reference"] or ""
-    if match["project"] == ".":
-        return None, Repository.discover(Path.cwd()).root, reference
+    project = match["project"]
+    return None if project == "." else project, match["reference"] or ""
+
+
+def _found(project: str | None) -> tuple[str | None, Path]:
+    """Return a project of this machine's workspace: its name and its repository."""
+    if project is None:
+        return None, Repository.discover(Path.cwd()).root
     settings = Settings.from_environment()
     with open_workspace(settings) as workspace:
-        project = get_project(workspace, match["project"], person=settings.person)
-    return project.name, project.repository, reference
+        found = get_project(workspace, project, person=settings.person)
+    return found.name, found.repository

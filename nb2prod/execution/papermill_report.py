@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import IO, Any
 
-from nb2prod.execution.events import CellEnded, Event, OutputAdded, RunEnded, RunStarted
+from nb2prod.execution.events import CellEnded, Event, Noted, OutputAdded, RunEnded, RunStarted
 
 log = logging.getLogger("papermill")
 
@@ -45,6 +45,8 @@ class PapermillReport:
             self._bar.update(1)
         elif isinstance(event, OutputAdded):
             self._show_output(event)
+        elif isinstance(event, Noted):
+            log.info("%s", event.text)
         elif isinstance(event, RunEnded):
             if self._bar is not None:
                 self._bar.close()

@@ -68,8 +68,12 @@ class RemoteWorkspace:
 
     def nb2prod(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command that may ask it; variables are put over those that reach it."""
+        return self.call(*COMMAND, *arguments, **environment)
+
+    def call(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run any program, as `nb2prod` runs one of ours."""
         return subprocess.run(
-            [*COMMAND, *arguments],
+            command,
             env={**os.environ, **self.environment, **environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -91,11 +95,19 @@ class RemoteWorkspace:
 
 
 @contextmanager
-def remote_workspace(folder: Path) -> Iterator[RemoteWorkspace]:
-    """Run one in a folder, with a project and people in it; runs are not tracked."""
-    with services(folder / "remote", set_up=_people, names=("hub", "workspace")) as running:
+def remote_workspace(folder: Path, *, is_tracked: bool = False) -> Iterator[RemoteWorkspace]:
+    """Run one in a folder, with a project and people in it.
+
+    Parameters
+    ----------
+    is_tracked
+        Whether MLflow, which takes long to start, tracks the runs.
+    """
+    names = ("hub", "workspace", *(("mlflow",) if is_tracked else ()))
+    program = "nb2prod_hub.dispatcher" if is_tracked else "bench.dispatcher"
+    with services(folder / "remote", set_up=_people, names=names) as running:
         _, secret = create_project_token(running.workspace, PROJECT, person="edda", title="CI")
-        with _dispatcher(running):
+        with _dispatcher(running, program):
             yield RemoteWorkspace(running=running, token=secret)
 
 
@@ -106,11 +118,11 @@ def _people(workspace: Workspace) -> None:
 
 
 @contextmanager
-def _dispatcher(running: Services) -> Iterator[None]:
+def _dispatcher(running: Services, program: str) -> Iterator[None]:
     home = running.plan.home
     with (home / "dispatcher.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bench.dispatcher"],
+            [sys.executable, "-m", program],
             cwd=home,
             env={**os.environ, "NB2PROD_HOME": str(home), "PYTHONPATH": str(ROOT)},
             stdin=subprocess.DEVNULL,

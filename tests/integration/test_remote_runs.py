@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 from xml.etree import ElementTree as ET
 
+import nbformat
 import pytest
 
 from nb2prod.execution.models import CiContext, Profile, RunStatus
@@ -49,6 +52,11 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RemoteWorkspace
 def newest(remote: RemoteWorkspace) -> str:
     """The id of the run that was asked for last."""
     return list_runs(remote.workspace, person="olga", project=PROJECT, limit=1)[0].id
+
+
+def hear_interrupts() -> None:
+    """Let Ctrl-C act as it does in a terminal."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def count(remote: RemoteWorkspace) -> int:
@@ -260,3 +268,152 @@ def test_version_that_ends_the_kernel_is_a_run_that_did_not_succeed(
 
     assert done.returncode == 1
     assert remote.run(newest(remote)).status is RunStatus.KERNEL_DIED
+
+
+def papermill(
+    remote: RemoteWorkspace, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run papermill's own command; of our workspace it knows what CI is told."""
+    command = (sys.executable, "-m", "papermill", *arguments)
+    return remote.call(*command, "--no-progress-bar", **environment)
+
+
+def test_papermill_with_our_engine_runs_a_version_in_the_workspace(
+    remote: RemoteWorkspace, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.ipynb"
+
+    done = papermill(
+        remote,
+        *("nb2prod://seats/train@v1", str(output), "--engine", "nb2prod", "--log-output"),
+        *("-p", "market", "EWR-UA", "-p", "n", "7"),
+        GITHUB_SHA="c0ffee",
+    )
+
+    assert done.returncode == 0, done.stderr
+    record = remote.run(newest(remote))
+    assert f"nb2prod run {record.id} of train@v1" in done.stderr
+    assert done.stderr.splitlines().count("EWR-UA 7") == 1
+    assert (record.status, record.parameters) == (
+        RunStatus.SUCCEEDED,
+        {"market": "EWR-UA", "n": 7},
+    )
+    assert (record.requested_by, record.requested_via) == ("edda", "ci")
+    assert record.ci == CiContext(commit="c0ffee")
+    notebook = nbformat.read(output, as_version=4)
+    nbformat.validate(notebook)
+    assert [cell.outputs[0].text for cell in notebook.cells[4:5]] == ["EWR-UA 7\n"]
+    assert notebook.metadata.nb2prod.run == record.id
+    assert notebook.metadata.papermill.parameters == record.parameters
+    assert notebook.metadata.papermill.output_path == str(output)
+
+
+def test_papermill_with_its_own_engine_runs_a_version_here_and_records_nothing(
+    remote: RemoteWorkspace, tmp_path: Path
+) -> None:
+    before = count(remote)
+
+    done = papermill(
+        remote, "nb2prod://seats/train", str(tmp_path / "out.ipynb"), "-p", "market", "EWR-UA"
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "EWR-UA 100" in (tmp_path / "out.ipynb").read_text()
+    assert count(remote) == before
+
+
+@pytest.mark.parametrize(
+    ("market", "status", "code", "message"),
+    [
+        ("BAD", RunStatus.FAILED, 1, "AssertionError: bad market"),
+        ("DIE", RunStatus.KERNEL_DIED, 138, "kernel_died"),
+    ],
+)
+def test_papermill_ends_as_the_run_in_the_workspace_did(
+    remote: RemoteWorkspace,
+    tmp_path: Path,
+    *,
+    market: str,
+    status: RunStatus,
+    code: int,
+    message: str,
+) -> None:
+    output = tmp_path / "out.ipynb"
+
+    done = papermill(
+        remote,
+        *("nb2prod://seats/train@v1", str(output), "--engine", "nb2prod", "-p", "market", market),
+    )
+
+    assert done.returncode == code
+    assert message in done.stderr
+    assert remote.run(newest(remote)).status is status
+    assert f"{market} 100" in output.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nb2prod://seats/train@v99",), "There is no train@v99"),
+        (("nb2prod://seats/nosuch",), "nosuch"),
+        (("nb2prod://others/train",), "nothing at this address"),
+        (("nb2prod://seats/train", "-p", "nosuch", "1"), "nosuch"),
+        (("nb2prod://seats/train", "-p", "market", "01"), "market"),
+        (("nb2prod://seats/train", "-k", "other"), "with its own kernel, python3"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_papermill_that_is_refused_says_why_before_any_run(
+    remote: RemoteWorkspace, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    before = count(remote)
+    address, *options = arguments
+
+    done = papermill(remote, address, str(tmp_path / "out.ipynb"), "--engine", "nb2prod", *options)
+
+    assert done.returncode == 1
+    assert message in done.stderr.splitlines()[-1]
+    assert count(remote) == before
+
+
+def test_papermill_gives_the_token_to_no_server_that_a_notebook_names(
+    remote: RemoteWorkspace, tmp_path: Path
+) -> None:
+    version = tmp_path / "version.ipynb"
+    prepared = papermill(remote, "nb2prod://seats/train", str(version), "--prepare-only")
+    assert prepared.returncode == 0, prepared.stderr
+    text = version.read_text()
+    assert remote.token not in text
+    version.write_text(text.replace(remote.running.url, "http://127.0.0.1:9"))
+
+    done = papermill(remote, str(version), str(tmp_path / "out.ipynb"), "--engine", "nb2prod")
+
+    assert done.returncode == 1
+    assert "if you trust it with your token" in done.stderr.splitlines()[-1]
+
+
+def test_papermill_that_is_interrupted_cancels_the_run(
+    remote: RemoteWorkspace, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.ipynb"
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "papermill", "nb2prod://seats/wait", str(output)),
+            *("--engine", "nb2prod", "--log-output", "-r", "name", str(tmp_path / "never")),
+        ],
+        env={**os.environ, **remote.environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # A shell starts background jobs deaf to Ctrl-C, and these tests may be one.
+        preexec_fn=hear_interrupts,
+    )
+    read_until(process.stdout, "before")
+
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=120)
+
+    assert process.returncode == 1
+    assert "wait@v1 cancelled" in said
+    assert remote.run(newest(remote)).status is RunStatus.CANCELLED
+    assert "before" in output.read_text()
