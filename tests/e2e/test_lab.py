@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
+from nb2prod.execution.processes import end_processes_of
+from nb2prod.execution.runs import list_runs
 from nb2prod.jobs.dispatcher import Dispatcher
 from nb2prod.jobs.process_executor import ProcessExecutor
 from nb2prod.server.app import create_app
@@ -154,6 +156,9 @@ def dispatching(workspace: Workspace, mlflow_url: str) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
+        # What a test that fails leaves waiting for its file.
+        for record in list_runs(workspace, person="olga"):
+            end_processes_of(record.id)
 
 
 @contextmanager
