@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +23,7 @@ from nb2prod.execution.events import (
     RunStarted,
     encode,
 )
+from nb2prod.execution.evidence import Verdict
 from nb2prod.execution.models import CellStatus, CiContext, Profile, RunRequest, RunStatus
 from nb2prod.execution.recorder import now, run_folder
 from nb2prod.execution.runs import get_run, list_runs, request_run, start_run
@@ -37,13 +35,15 @@ from nb2prod.store.git import Repository
 from nb2prod.workspace.people import Identity
 from nb2prod.workspace.projects import Project, Role, add_member, found_project
 from nb2prod.workspace.workspace import Workspace
-from tests.helpers.browser import Watch, arriving, require, screenshot, served
-from tests.helpers.client import Introduced
+from tests.helpers.browser import (
+    assert_fits,
+    screenshot,
+    visiting_as,
+)
 from tests.helpers.kernels import make_version
 from tests.helpers.notebooks import code, parameters, stream
 from tests.helpers.shared import environment_of
 
-AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 ADA, VERA = Identity(person="ada"), Identity(person="vera")
 SOURCE = """\
 market: Literal["JFK-DL", "LGA-AA"] = "JFK-DL"  # origin and airline
@@ -104,7 +104,9 @@ class Team:
             RunEnded(at=now(), status=status, reason=reason),
             ResultsKept(at=now(), metrics={"mape": 4.1}, artifacts=()),
         )
-        collect(self.workspace, run_id)
+        # As the dispatcher does, which knows who asked.
+        cancelled_by = "ada" if status is RunStatus.CANCELLED else ""
+        collect(self.workspace, run_id, verdict=Verdict(cancelled_by=cancelled_by))
         publish(self.workspace, run_id)
 
 
@@ -132,27 +134,13 @@ def team(workspace: Workspace) -> Team:
     return Team(workspace, app, project, version)
 
 
-@contextmanager
-def visiting(
-    browser: Browser, team: Team, path: str, identity: Identity = ADA, **options: Any
-) -> Iterator[Watch]:
-    """A person at a page; at the end nothing may have been asked of others or gone wrong."""
-    let_in = Introduced(team.app, identity, f"the secret of {identity.person}")
-    with served(let_in) as address, arriving(browser, address + path, **options) as watch:
-        yield watch
-        watch.assert_quiet()
-        assert watch.violations == []
-        # A stream that is open keeps the server from ending.
-        watch.page.goto("about:blank")
-
-
 def printed(text: str, name: str = "stdout") -> OutputAdded:
     return OutputAdded(at=now(), number=2, output=stream(text, name))
 
 
 def test_page_follows_a_run_from_the_queue_to_its_page(browser: Browser, team: Team) -> None:
     run_id = team.request(values={"market": "LGA-AA"})
-    with visiting(browser, team, f"/pages/{run_id}") as watch:
+    with visiting_as(browser, team.app, ADA, f"/pages/{run_id}") as watch:
         page = watch.page
         status = page.locator("#live-status")
         expect(status).to_have_text("Queued")
@@ -194,7 +182,7 @@ def test_page_goes_on_where_it_was_after_the_service_was_away(
     monkeypatch.setattr(event_stream, "RETRY_MS", 50)
     run_id = team.request()
     team.begin(run_id)
-    with visiting(browser, team, f"/pages/{run_id}") as watch:
+    with visiting_as(browser, team.app, ADA, f"/pages/{run_id}") as watch:
         log = watch.page.locator("#live-log")
         for number in range(5):
             team.tell(run_id, printed(f"line {number}\n"))
@@ -210,7 +198,7 @@ def test_attempts_are_shown_as_they_fail(browser: Browser, team: Team) -> None:
     run_id = team.request()
     team.begin(run_id)
     team.tell(run_id, printed("first\n"), Noted(at=now(), text="of the first attempt"))
-    with visiting(browser, team, f"/pages/{run_id}") as watch:
+    with visiting_as(browser, team.app, ADA, f"/pages/{run_id}") as watch:
         page = watch.page
         expect(page.locator("#live-log")).to_contain_text("first")
         team.fail_first_attempt(run_id)
@@ -231,7 +219,7 @@ def test_run_is_cancelled_on_its_page(browser: Browser, team: Team, *, has_scrip
     run_id = team.request()
     team.begin(run_id)
     path = f"/pages/{run_id}"
-    with visiting(browser, team, path, java_script_enabled=has_script) as watch:
+    with visiting_as(browser, team.app, ADA, path, java_script_enabled=has_script) as watch:
         page = watch.page
         expect(page.locator("#live-status")).to_have_text("Running")
         page.get_by_role("button", name="Cancel").click()
@@ -247,7 +235,9 @@ def test_page_without_script_shows_how_far_the_run_is(browser: Browser, team: Te
     run_id = team.request()
     team.begin(run_id)
     team.tell(run_id, printed("one\n10 %\r50 %\n"), printed("careful\n", "stderr"))
-    with visiting(browser, team, f"/pages/{run_id}", java_script_enabled=False) as watch:
+    with visiting_as(
+        browser, team.app, ADA, f"/pages/{run_id}", java_script_enabled=False
+    ) as watch:
         page = watch.page
         expect(page.locator("#live-cell")).to_have_text("Cell 1 of 4")
         expect(page.locator("#live-log")).to_have_text("one\n50 %\ncareful\n")
@@ -259,7 +249,7 @@ def test_page_of_who_is_taken_out_says_so(browser: Browser, team: Team) -> None:
 
     run_id = team.request()
     team.begin(run_id)
-    with visiting(browser, team, f"/pages/{run_id}", VERA) as watch:
+    with visiting_as(browser, team.app, VERA, f"/pages/{run_id}") as watch:
         page = watch.page
         expect(page.locator("#live-cell")).to_have_text("Cell 1 of 4")
         expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
@@ -278,7 +268,7 @@ def test_version_is_run_again_with_other_values(
     team.begin(run_id)
     team.end(run_id)
     path = f"/pages/{run_id}"
-    with visiting(browser, team, path, java_script_enabled=has_script) as watch:
+    with visiting_as(browser, team.app, ADA, path, java_script_enabled=has_script) as watch:
         page = watch.page
         page.get_by_role("link", name="Run again").click()
         expect(page.get_by_role("heading", name="Run train@v1")).to_be_visible()
@@ -322,7 +312,7 @@ def test_version_is_run_again_with_other_values(
 
 
 def test_smoke_run_is_made_and_marked(browser: Browser, team: Team) -> None:
-    with visiting(browser, team, "/projects/seat-demand") as watch:
+    with visiting_as(browser, team.app, ADA, "/projects/seat-demand") as watch:
         page = watch.page
         page.get_by_role("link", name="Run train").click()
         page.get_by_role("link", name="Make it a smoke run").click()
@@ -341,7 +331,7 @@ def test_runs_are_listed_filtered_and_cancelled(browser: Browser, team: Team) ->
     team.begin(ended)
     team.end(ended)
     waiting = team.request()
-    with visiting(browser, team, "/projects/seat-demand/runs") as watch:
+    with visiting_as(browser, team.app, ADA, "/projects/seat-demand/runs") as watch:
         page = watch.page
         lines = page.locator("table.runs tbody tr")
         expect(lines).to_have_count(2)
@@ -389,32 +379,22 @@ def pages_of(team: Team) -> dict[str, str]:
 def test_pages_of_runs_fit_and_are_accessible(
     browser: Browser, team: Team, width: int, scheme: str
 ) -> None:
-    require(AXE.exists(), "axe-core is not installed: npm ci")
     options: Any = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
     found = pages_of(team)
-    with visiting(browser, team, "/projects", **options) as watch:
+    with visiting_as(browser, team.app, ADA, "/projects", **options) as watch:
         page, origin = watch.page, watch.page.url.removesuffix("/projects")
         for name, path in found.items():
             page.goto(origin + path)
             _settle(page, name)
-            assert_is_fit(page, name, width)
+            assert_fits(page, width, name)
             screenshot(page, f"{name}-{width}-{scheme}")
         page.goto(origin + found["run-form"])
         page.get_by_label("alpha").fill("7")
         page.get_by_label("limits").fill("{")
         page.get_by_role("button", name="Run", exact=True).click()
         expect(page.locator(".form-error")).to_have_count(2)
-        assert_is_fit(page, "refused form", width)
+        assert_fits(page, width, "refused form")
         screenshot(page, f"run-form-refused-{width}-{scheme}")
-
-
-def assert_is_fit(page: Page, name: str, width: int) -> None:
-    """Check that a page is no wider than its window, and what axe says of it."""
-    assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-    page.evaluate(AXE.read_text())
-    result = page.evaluate("axe.run()")
-    faults = [json.dumps(item, indent=1) for item in result["violations"]]
-    assert not faults, name + "\n".join(faults)
 
 
 def _settle(page: Page, name: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -21,7 +20,14 @@ from nb2prod.server.servers import PersonServers, ServerState
 from nb2prod.workspace.people import Identity, author_of
 from nb2prod.workspace.projects import Project, Role, add_member, found_project
 from nb2prod.workspace.workspace import Workspace
-from tests.helpers.browser import PREFIX, Watch, arriving, require, screenshot, served
+from tests.helpers.browser import (
+    PREFIX,
+    arriving,
+    require,
+    screenshot,
+    served,
+    visiting_as,
+)
 from tests.helpers.client import Introduced
 from tests.helpers.compared import NEWER, OLDER, store_two_runs
 from tests.helpers.gallery import make_record, publish
@@ -85,18 +91,6 @@ def gallery(workspace: Workspace, servers: PersonServers | None = None) -> FastA
         environment_of=environment_of,
         servers=servers,
     )
-
-
-@contextmanager
-def visiting_as(
-    browser: Browser, app: FastAPI, identity: Identity, path: str, **options: Any
-) -> Iterator[Watch]:
-    """A person at a page; at the end nothing may have been asked of others or gone wrong."""
-    let_in = Introduced(app, identity, f"the secret of {identity.person}")
-    with served(let_in) as address, arriving(browser, address + path, **options) as watch:
-        yield watch
-        watch.assert_quiet()
-        assert watch.violations == []
 
 
 def row_of(page: Page, person: str) -> Locator:

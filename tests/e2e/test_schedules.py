@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,13 +26,15 @@ from nb2prod.store.schema import runs
 from nb2prod.workspace.people import Identity
 from nb2prod.workspace.projects import Role, add_member, found_project
 from nb2prod.workspace.workspace import Workspace
-from tests.helpers.browser import Watch, arriving, require, screenshot, served
-from tests.helpers.client import Introduced
+from tests.helpers.browser import (
+    assert_fits,
+    screenshot,
+    visiting_as,
+)
 from tests.helpers.kernels import make_version
 from tests.helpers.notebooks import parameters
 from tests.helpers.shared import environment_of
 
-AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 ADA, VERA = Identity(person="ada"), Identity(person="vera")
 PATH = "/projects/seat-demand/schedules"
 PARAMETERS = 'market: str = "JFK-DL"  # origin and airline\nalpha: float = 0.2  # how strict'
@@ -56,16 +54,6 @@ def team(workspace: Workspace) -> FastAPI:
     )
 
 
-@contextmanager
-def visiting(browser: Browser, app: FastAPI, identity: Identity, **options: Any) -> Iterator[Watch]:
-    """A person at the page; at the end nothing may have been asked of others or gone wrong."""
-    let_in = Introduced(app, identity, f"the secret of {identity.person}")
-    with served(let_in) as address, arriving(browser, address + PATH, **options) as watch:
-        yield watch
-        watch.assert_quiet()
-        assert watch.violations == []
-
-
 def row(page: Page) -> Locator:
     """The line of the only schedule."""
     return page.locator("table.schedules tbody tr")
@@ -76,7 +64,7 @@ def test_schedule_is_made_changed_paused_and_removed(
     browser: Browser, workspace: Workspace, *, has_script: bool
 ) -> None:
     app = team(workspace)
-    with visiting(browser, app, ADA, java_script_enabled=has_script) as watch:
+    with visiting_as(browser, app, ADA, PATH, java_script_enabled=has_script) as watch:
         page = watch.page
         expect(page.get_by_role("heading", name="No schedule yet")).to_be_visible()
 
@@ -161,26 +149,21 @@ def fill(workspace: Workspace) -> None:
 def test_page_of_schedules_fits_and_is_accessible(
     browser: Browser, workspace: Workspace, width: int, scheme: str
 ) -> None:
-    require(AXE.exists(), "axe-core is not installed: npm ci")
     app = team(workspace)
     fill(workspace)
     options: Any = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
-    with visiting(browser, app, ADA, **options) as watch:
+    with visiting_as(browser, app, ADA, PATH, **options) as watch:
         page = watch.page
         expect(page.locator("table.schedules tbody tr")).to_have_count(3)
         expect(page.locator(".schedule-error")).to_contain_text("data is not there")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        page.evaluate(AXE.read_text())
-        found = page.evaluate("axe.run()")
-        faults = [json.dumps(item, indent=1) for item in found["violations"]]
-        assert not faults, "\n".join(faults)
+        assert_fits(page, width)
         screenshot(page, f"schedules-{width}-{scheme}")
 
 
 def test_viewer_reads_and_has_no_forms(browser: Browser, workspace: Workspace) -> None:
     app = team(workspace)
     fill(workspace)
-    with visiting(browser, app, VERA) as watch:
+    with visiting_as(browser, app, VERA, PATH) as watch:
         main = watch.page.get_by_role("main")
         expect(main.locator("table.schedules tbody tr")).to_have_count(3)
         expect(main.get_by_role("button")).to_have_count(0)

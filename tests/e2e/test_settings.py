@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,11 +14,13 @@ from nb2prod.workspace.projects import Role, add_member, found_project, get_proj
 from nb2prod.workspace.secrets import read_secrets, set_secret
 from nb2prod.workspace.tokens import ci_identity_of, create_project_token
 from nb2prod.workspace.workspace import Workspace
-from tests.helpers.browser import Watch, arriving, require, screenshot, served
-from tests.helpers.client import Introduced
+from tests.helpers.browser import (
+    assert_fits,
+    screenshot,
+    visiting_as,
+)
 from tests.helpers.shared import environment_of
 
-AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 ADA, VERA = Identity(person="ada"), Identity(person="vera")
 PATH = "/projects/seat-demand/settings"
 NAME, VALUE = "DB_PASSWORD", "correct horse battery"
@@ -39,22 +37,12 @@ def team(workspace: Workspace) -> FastAPI:
     )
 
 
-@contextmanager
-def visiting(browser: Browser, app: FastAPI, identity: Identity, **options: Any) -> Iterator[Watch]:
-    """A person at the page; at the end nothing may have been asked of others or gone wrong."""
-    let_in = Introduced(app, identity, f"the secret of {identity.person}")
-    with served(let_in) as address, arriving(browser, address + PATH, **options) as watch:
-        yield watch
-        watch.assert_quiet()
-        assert watch.violations == []
-
-
 @pytest.mark.parametrize("has_script", [True, False], ids=["with script", "without script"])
 def test_secret_is_set_and_removed_and_never_shown(
     browser: Browser, workspace: Workspace, *, has_script: bool
 ) -> None:
     app = team(workspace)
-    with visiting(browser, app, ADA, java_script_enabled=has_script) as watch:
+    with visiting_as(browser, app, ADA, PATH, java_script_enabled=has_script) as watch:
         page = watch.page
         page.get_by_label("Set a secret").fill("db-password")
         page.get_by_label("to", exact=True).fill(VALUE)
@@ -79,7 +67,7 @@ def test_secret_is_set_and_removed_and_never_shown(
 
 def test_token_is_made_shown_once_and_revoked(browser: Browser, workspace: Workspace) -> None:
     app = team(workspace)
-    with visiting(browser, app, VERA) as watch:
+    with visiting_as(browser, app, VERA, PATH) as watch:
         page = watch.page
         page.get_by_label("New token for").fill("GitHub Actions")
         page.get_by_label("good for").select_option("30")
@@ -103,7 +91,6 @@ def test_token_is_made_shown_once_and_revoked(browser: Browser, workspace: Works
 def test_page_of_settings_fits_and_is_accessible(
     browser: Browser, workspace: Workspace, width: int, scheme: str
 ) -> None:
-    require(AXE.exists(), "axe-core is not installed: npm ci")
     app = team(workspace)
     for name in (NAME, "S3_SECRET_ACCESS_KEY_OF_THE_MARKET_DATA_BUCKET"):
         set_secret(workspace, "seat-demand", name, VALUE, person="ada")
@@ -111,23 +98,19 @@ def test_page_of_settings_fits_and_is_accessible(
         workspace, "seat-demand", person="vera", title="Pull requests of the fares", days=7
     )
     options: Any = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
-    with visiting(browser, app, ADA, **options) as watch:
+    with visiting_as(browser, app, ADA, PATH, **options) as watch:
         page = watch.page
         page.get_by_label("New token for").fill("GitHub Actions")
         page.get_by_role("button", name="Make").click()
         expect(page.locator("#new-token")).to_be_visible()
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        page.evaluate(AXE.read_text())
-        found = page.evaluate("axe.run()")
-        faults = [json.dumps(item, indent=1) for item in found["violations"]]
-        assert not faults, "\n".join(faults)
+        assert_fits(page, width)
         screenshot(page, f"settings-{width}-{scheme}")
 
 
 def test_viewer_reads_names_and_sets_none(browser: Browser, workspace: Workspace) -> None:
     app = team(workspace)
     set_secret(workspace, "seat-demand", NAME, VALUE, person="ada")
-    with visiting(browser, app, VERA) as watch:
+    with visiting_as(browser, app, VERA, PATH) as watch:
         part = watch.page.locator("#secrets")
         expect(part).to_contain_text(NAME)
         expect(part.locator("form")).to_have_count(0)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +15,14 @@ from nb2prod.jobs.sweeps import Sweep, cancel_sweep, resume_sweep
 from nb2prod.server.app import create_app
 from nb2prod.workspace.people import Identity
 from nb2prod.workspace.workspace import Workspace
-from tests.helpers.browser import Watch, arriving, require, screenshot, served
-from tests.helpers.client import Introduced
+from tests.helpers.browser import (
+    assert_fits,
+    screenshot,
+    visiting_as,
+)
 from tests.helpers.shared import environment_of
 from tests.helpers.sweeps import SweepBench
 
-AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 EDDA, VERA = Identity(person="edda"), Identity(person="vera")
 PATH = "/projects/seats/sweeps"
 MARKUP = "<img src=x onerror=alert(1)>"
@@ -38,18 +37,6 @@ def app_of(bench: SweepBench) -> FastAPI:
     return create_app(
         bench.workspace, is_behind_login=True, executor="process", environment_of=environment_of
     )
-
-
-@contextmanager
-def visiting(
-    browser: Browser, bench: SweepBench, identity: Identity, path: str, **options: Any
-) -> Iterator[Watch]:
-    """A person at a page; at the end nothing may have been asked of others or gone wrong."""
-    let_in = Introduced(app_of(bench), identity, f"the secret of {identity.person}")
-    with served(let_in) as address, arriving(browser, address + path, **options) as watch:
-        yield watch
-        watch.assert_quiet()
-        assert watch.violations == []
 
 
 def half_done(bench: SweepBench) -> Sweep:
@@ -79,7 +66,7 @@ def test_table_is_sorted_and_filtered(
 ) -> None:
     sweep = half_done(bench)
     path = f"{PATH}/{sweep.id}"
-    with visiting(browser, bench, EDDA, path, java_script_enabled=has_script) as watch:
+    with visiting_as(browser, app_of(bench), EDDA, path, java_script_enabled=has_script) as watch:
         page = watch.page
         rows = page.locator("table.sweep-table tbody tr")
         expect(rows).to_have_count(6)
@@ -109,7 +96,7 @@ def test_sweep_is_cancelled_and_what_is_missing_is_run(
 ) -> None:
     sweep = half_done(bench)
     path = f"{PATH}/{sweep.id}"
-    with visiting(browser, bench, EDDA, path, java_script_enabled=has_script) as watch:
+    with visiting_as(browser, app_of(bench), EDDA, path, java_script_enabled=has_script) as watch:
         page = watch.page
         page.get_by_role("button", name="Cancel all").click()
         expect(page.locator("#status-cancelled")).to_have_text("1 cancelled")
@@ -131,7 +118,7 @@ def test_sweep_is_cancelled_and_what_is_missing_is_run(
 
 def test_page_follows_its_runs_where_it_stands(browser: Browser, bench: SweepBench) -> None:
     sweep = half_done(bench)
-    with visiting(browser, bench, EDDA, f"{PATH}/{sweep.id}?sort=metric:mape") as watch:
+    with visiting_as(browser, app_of(bench), EDDA, f"{PATH}/{sweep.id}?sort=metric:mape") as watch:
         page = watch.page
         assert runs_of(page) == ["2", "1", "4", "3", "5", "6"]
         page.evaluate("document.querySelector('h1').dataset.kept = 'yes'")
@@ -154,7 +141,7 @@ def test_page_follows_its_runs_where_it_stands(browser: Browser, bench: SweepBen
 def test_long_table_has_pages(browser: Browser, bench: SweepBench) -> None:
     sweep = bench.sweep(days="1..230")
     cancel_sweep(bench.workspace, "seats", sweep.id, person="edda")
-    with visiting(browser, bench, EDDA, f"{PATH}/{sweep.id}") as watch:
+    with visiting_as(browser, app_of(bench), EDDA, f"{PATH}/{sweep.id}") as watch:
         page = watch.page
         expect(page.locator("table.sweep-table tbody tr")).to_have_count(100)
         pager = page.get_by_role("navigation", name="Pages of the list")
@@ -167,7 +154,7 @@ def test_long_table_has_pages(browser: Browser, bench: SweepBench) -> None:
 
 def test_csv_is_downloaded(browser: Browser, bench: SweepBench) -> None:
     sweep = half_done(bench)
-    with visiting(browser, bench, VERA, f"{PATH}/{sweep.id}") as watch:
+    with visiting_as(browser, app_of(bench), VERA, f"{PATH}/{sweep.id}") as watch:
         with watch.page.expect_download() as download:
             watch.page.get_by_role("link", name="CSV").click()
         assert download.value.suggested_filename == f"train-v1-sweep-{sweep.id}.csv"
@@ -178,7 +165,7 @@ def test_csv_is_downloaded(browser: Browser, bench: SweepBench) -> None:
 
 def test_viewer_reads_and_has_no_forms(browser: Browser, bench: SweepBench) -> None:
     sweep = half_done(bench)
-    with visiting(browser, bench, VERA, PATH) as watch:
+    with visiting_as(browser, app_of(bench), VERA, PATH) as watch:
         main = watch.page.get_by_role("main")
         main.get_by_role("link", name="train@v1").click()
         expect(main.locator("table.sweep-table tbody tr")).to_have_count(6)
@@ -188,7 +175,7 @@ def test_viewer_reads_and_has_no_forms(browser: Browser, bench: SweepBench) -> N
 
 
 def test_project_without_sweeps_says_how_one_is_made(browser: Browser, bench: SweepBench) -> None:
-    with visiting(browser, bench, EDDA, PATH) as watch:
+    with visiting_as(browser, app_of(bench), EDDA, PATH) as watch:
         expect(watch.page.get_by_role("main")).to_contain_text("No sweep yet.")
 
 
@@ -209,23 +196,14 @@ def fill(bench: SweepBench) -> Sweep:
 def test_pages_fit_and_are_accessible(
     browser: Browser, bench: SweepBench, width: int, scheme: str
 ) -> None:
-    require(AXE.exists(), "axe-core is not installed: npm ci")
     sweep = fill(bench)
     options: Any = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
-    with visiting(browser, bench, EDDA, PATH, **options) as watch:
+    with visiting_as(browser, app_of(bench), EDDA, PATH, **options) as watch:
         page = watch.page
         expect(page.locator("table.sweeps tbody tr")).to_have_count(3)
-        check(page, "sweeps", width, scheme)
+        assert_fits(page, width)
+        screenshot(page, f"sweeps-{width}-{scheme}")
         page.get_by_role("link", name=f"sweep {sweep.id}").click()
         expect(page.locator("table.sweep-table tbody tr")).to_have_count(6)
-        check(page, "sweep", width, scheme)
-
-
-def check(page: Page, name: str, width: int, scheme: str) -> None:
-    """Nothing is wider than the page, and axe finds no fault."""
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run()")
-    faults = [json.dumps(item, indent=1) for item in found["violations"]]
-    assert not faults, "\n".join(faults)
-    screenshot(page, f"{name}-{width}-{scheme}")
+        assert_fits(page, width)
+        screenshot(page, f"sweep-{width}-{scheme}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -20,10 +21,14 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_pla
 from starlette.types import ASGIApp
 
 from nb2prod.server.sign_in import issue_token
+from nb2prod.workspace.people import Identity
 from nb2prod.workspace.workspace import Workspace
+from tests.helpers.client import Introduced
 
 PREFIX = "/services/workspace"
-SCREENSHOTS = Path(__file__).parents[2] / "test-results" / "screenshots"
+ROOT = Path(__file__).parents[2]
+SCREENSHOTS = ROOT / "test-results" / "screenshots"
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 START_TIMEOUT_S = 20.0
 
 # No sandbox, as tests may run as root; no traffic of the browser's own.
@@ -177,3 +182,27 @@ def screenshot(page: Page, name: str) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.evaluate("scrollTo(0, 0)")
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+
+@contextmanager
+def visiting_as(
+    browser: Browser, app: ASGIApp, identity: Identity, path: str, **options: Any
+) -> Iterator[Watch]:
+    """A person at a page; at the end nothing may have been asked of others or gone wrong."""
+    let_in = Introduced(app, identity, f"the secret of {identity.person}")
+    with served(let_in) as address, arriving(browser, address + path, **options) as watch:
+        yield watch
+        watch.assert_quiet()
+        assert watch.violations == []
+        # A stream that is open keeps the server from ending.
+        watch.page.goto("about:blank")
+
+
+def assert_fits(page: Page, width: int, what: str = "") -> None:
+    """Check that a page is no wider than its window, and that axe finds no fault in it."""
+    require(AXE.exists(), "axe-core is not installed: npm ci")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, what
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run()")
+    faults = [json.dumps(item, indent=1) for item in found["violations"]]
+    assert not faults, what + "\n".join(faults)

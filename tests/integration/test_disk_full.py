@@ -17,13 +17,12 @@ from sqlalchemy import text
 
 from nb2prod.errors import StorageFull
 from nb2prod.execution.models import CellStatus, RunStatus
-from nb2prod.execution.processes import end_processes_of, processes_of
+from nb2prod.execution.processes import processes_of
 from nb2prod.execution.runs import list_runs
 from nb2prod.jobs.dispatcher import Dispatcher
-from nb2prod.jobs.process_executor import ProcessExecutor
 from nb2prod.knowledge.pages import get_page
 from nb2prod.workspace.workspace import Workspace
-from tests.helpers.jobs import JobBench, eventually, surroundings_of
+from tests.helpers.jobs import JobBench, eventually
 from tests.helpers.notebooks import code, parameters
 
 SIZE_MB = 64
@@ -61,21 +60,6 @@ def isolated_environment(
     yield
     # Lazily: a test that failed may have left a process there.
     subprocess.run(["umount", "--lazy", home], check=True)
-
-
-@pytest.fixture
-def bench(workspace: Workspace) -> Iterator[JobBench]:
-    opened = JobBench.found(workspace, executor="process")
-    yield opened
-    for record in list_runs(workspace, person="ada"):
-        end_processes_of(record.id)
-
-
-@pytest.fixture
-def dispatcher(bench: JobBench) -> Iterator[Dispatcher]:
-    executor = ProcessExecutor(bench.workspace, surroundings_of(bench.workspace))
-    with Dispatcher(bench.workspace, [executor]) as opened:
-        yield opened
 
 
 @contextmanager

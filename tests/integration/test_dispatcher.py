@@ -24,7 +24,7 @@ from nb2prod.errors import (
 from nb2prod.execution.collect import collect
 from nb2prod.execution.events import OutputAdded, RunStarted
 from nb2prod.execution.models import CellStatus, RunStatus
-from nb2prod.execution.processes import end_processes_of, processes_of
+from nb2prod.execution.processes import processes_of
 from nb2prod.execution.recorder import Recorder, now
 from nb2prod.execution.runs import list_runs, reconcile
 from nb2prod.jobs.cancel import cancel_run
@@ -35,33 +35,13 @@ from nb2prod.jobs.process_executor import ProcessExecutor
 from nb2prod.knowledge.pages import get_page
 from nb2prod.registry.models import Retry, RunSettings
 from nb2prod.store.schema import access_tokens, runs
-from nb2prod.workspace.workspace import Workspace
-from tests.helpers.jobs import JobBench, eventually, surroundings_of
+from tests.helpers.jobs import JobBench, eventually
 from tests.helpers.kernels import is_alive, statuses
 from tests.helpers.notebooks import code, parameters
 from tests.helpers.postgresql import on_both_databases, on_postgresql
 
 ROOT = Path(__file__).parents[2]
 SLEEP = "import time; time.sleep(600)"
-
-
-@pytest.fixture
-def bench(workspace: Workspace) -> Iterator[JobBench]:
-    opened = JobBench.found(workspace, executor="process")
-    yield opened
-    for record in list_runs(workspace, person="ada"):
-        end_processes_of(record.id)
-
-
-@pytest.fixture
-def executor(bench: JobBench) -> ProcessExecutor:
-    return ProcessExecutor(bench.workspace, surroundings_of(bench.workspace))
-
-
-@pytest.fixture
-def dispatcher(bench: JobBench, executor: ProcessExecutor) -> Iterator[Dispatcher]:
-    with Dispatcher(bench.workspace, [executor]) as opened:
-        yield opened
 
 
 def tokens(bench: JobBench) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,10 +19,7 @@ from nb2prod.errors import (
     StorageUnusable,
 )
 from nb2prod.execution.models import RunStatus
-from nb2prod.execution.processes import end_processes_of
-from nb2prod.execution.runs import list_runs
 from nb2prod.jobs.dispatcher import Dispatcher
-from nb2prod.jobs.process_executor import ProcessExecutor
 from nb2prod.knowledge.pages import get_page
 from nb2prod.registry.models import RunSettings
 from nb2prod.store.schema import project_secrets, runs
@@ -38,7 +34,7 @@ from nb2prod.workspace.secrets import (
     set_secret,
 )
 from nb2prod.workspace.workspace import Workspace
-from tests.helpers.jobs import JobBench, surroundings_of
+from tests.helpers.jobs import JobBench
 from tests.helpers.notebooks import code, parameters
 
 NAME, VALUE = "DB_PASSWORD", "correct horse 'battery' \"staple\""
@@ -181,21 +177,6 @@ def test_key_file_that_others_can_read_is_refused(workspace: Workspace, project:
 
     with pytest.raises(StorageUnusable, match="chmod 600"):
         read_secrets(workspace, project, [NAME])
-
-
-@pytest.fixture
-def bench(workspace: Workspace) -> Iterator[JobBench]:
-    opened = JobBench.found(workspace, executor="process")
-    yield opened
-    for record in list_runs(workspace, person="ada"):
-        end_processes_of(record.id)
-
-
-@pytest.fixture
-def dispatcher(bench: JobBench) -> Iterator[Dispatcher]:
-    executor = ProcessExecutor(bench.workspace, surroundings_of(bench.workspace))
-    with Dispatcher(bench.workspace, [executor]) as opened:
-        yield opened
 
 
 def test_run_gets_the_secrets_that_it_names_and_no_others(

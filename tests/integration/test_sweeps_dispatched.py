@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from nb2prod.execution.models import CellStatus, RunRequest, RunStatus
-from nb2prod.execution.processes import end_processes_of, processes_of
+from nb2prod.execution.processes import processes_of
 from nb2prod.execution.runs import list_runs
 from nb2prod.jobs.dispatcher import Dispatcher
 from nb2prod.jobs.process_executor import ProcessExecutor
@@ -23,7 +21,6 @@ from nb2prod.jobs.sweeps import (
 )
 from nb2prod.registry.models import Version
 from nb2prod.store.git import Repository
-from nb2prod.workspace.workspace import Workspace
 from tests.helpers.jobs import JobBench, eventually, surroundings_of
 from tests.helpers.kernels import make_version
 from tests.helpers.notebooks import code, parameters
@@ -32,14 +29,6 @@ PRINTED = code('print("days", days)')
 # Those of alpha 0.5 wait until somebody makes the file.
 GATE = code("import os, time\nwhile alpha == 0.5 and not os.path.exists('go'): time.sleep(0.05)")
 REQUEST = RunRequest(by="ada", via="browser", executor="process")
-
-
-@pytest.fixture
-def bench(workspace: Workspace) -> Iterator[JobBench]:
-    opened = JobBench.found(workspace, executor="process")
-    yield opened
-    for record in list_runs(workspace, person="ada"):
-        end_processes_of(record.id)
 
 
 @pytest.fixture
