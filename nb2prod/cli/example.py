@@ -34,7 +34,10 @@ from nb2prod.workspace.workspace import Workspace
 NOTEBOOKS = ("explore", "train", "score")
 MAKE_DATA_TIMEOUT_S = 600
 
-_MADE = ("data", "models", "results", "mlruns", "mlflow.db", "__pycache__", ".ipynb_checkpoints")
+_MADE = (
+    *("data", "models", "results", "smoke", "mlruns", "mlflow.db"),
+    *("__pycache__", ".ipynb_checkpoints"),
+)
 
 
 def install_example_files(workspace: Workspace, source: Path, project: Project) -> None:

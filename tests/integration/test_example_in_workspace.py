@@ -15,13 +15,17 @@ from nb2prod.cli.example import (
     versions_to_run,
 )
 from nb2prod.errors import InvalidInput, StorageUnusable
-from nb2prod.execution.models import RunStatus
+from nb2prod.execution.models import Profile, RunStatus
+from nb2prod.execution.run import RunOptions, run_version
+from nb2prod.knowledge.pages import catch_up
 from nb2prod.registry.lock import observe_environment
 from nb2prod.registry.versions import list_versions
+from nb2prod.server.app import create_app
 from nb2prod.store.git import Repository
 from nb2prod.workspace.policy import PERSON_UID, project_gid
 from nb2prod.workspace.projects import Project, found_project
 from nb2prod.workspace.workspace import Workspace
+from tests.helpers.client import Client, session_of
 from tests.helpers.runs import finished_run
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "seat-demand"
@@ -132,6 +136,32 @@ def test_promote_example_makes_its_versions_once_in_the_persons_name(
     ]
     assert len(list_versions(project.repository)) == 3
     assert Repository(project.repository).is_bare()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own use of its libraries
+def test_smoke_runs_of_the_example_are_small_say_so_and_leave_its_results_alone(
+    workspace: Workspace, project: Project
+) -> None:
+    install_example_files(workspace, EXAMPLE, project)
+    versions = promote_example(EXAMPLE, project, person="ada", environment=observe_environment)
+    by_name = {version.pipeline: version for version in versions}
+
+    train, score = (
+        run_version(
+            workspace, project, by_name[name], {}, options=RunOptions(profile=Profile.SMOKE)
+        )
+        for name in ("train", "score")
+    )
+
+    assert (train.status, score.status) == (RunStatus.SUCCEEDED, RunStatus.SUCCEEDED)
+    assert (train.profile, train.parameters["epochs"]) == (Profile.SMOKE, 2)
+    assert (score.profile, score.parameters["days"]) == (Profile.SMOKE, 3)
+    assert (project.root / "smoke/models/JFK-DL.pt").is_file()
+    assert not {"models", "results"} & names(project.root)
+    catch_up(workspace)
+    browser = Client(create_app(workspace), session=session_of(workspace))
+    page = browser.get(f"/pages/{train.id}").text
+    assert "A smoke run, with the pipeline's small values" in page
 
 
 @pytest.mark.parametrize(

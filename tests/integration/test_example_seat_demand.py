@@ -71,7 +71,9 @@ def copy_example(project: Path) -> Path:
         shutil.copytree(
             EXAMPLE,
             project,
-            ignore=shutil.ignore_patterns("data", "models", "results", "mlflow.db", "mlruns"),
+            ignore=shutil.ignore_patterns(
+                "data", "models", "results", "smoke", "mlflow.db", "mlruns"
+            ),
         )
     )
 
@@ -150,6 +152,7 @@ def test_train_parameters_are_typed_and_explained() -> None:
         "alpha": ParameterType.FLOAT,
         "epochs": ParameterType.INTEGER,
         "seed": ParameterType.INTEGER,
+        "folder": ParameterType.STRING,
     }
     assert all(parameter.help for parameter in parameters)
 
