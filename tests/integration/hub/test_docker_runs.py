@@ -168,6 +168,8 @@ def test_shared_files_stay_as_they_are_and_what_a_run_writes_is_its_artifact(
         root = get_project(workspace, "demo", person="ada").root
     shared = root / "shared.csv"
     shared.write_text("seats")
+    # As a member's own file, which the containers' account may write.
+    shared.chmod(0o666)
 
     source = "open('shared.csv', 'a').write(' changed'); open('own.csv', 'w').write('a,b')"
     record = ended(hub, ask(hub, source))
