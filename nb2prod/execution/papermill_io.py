@@ -126,8 +126,11 @@ class VersionHandler:
 def version_node(version: Version, *, project: str | None) -> NotebookNode:
     """Return a version as nbformat's notebook, with its origin in the metadata."""
     node = to_node(version_notebook(version))
+    said = dict(node.metadata.get(METADATA_KEY, {}))
+    # Of a workspace elsewhere, whose version this one was made of.
+    said.pop("server", None)
     node.metadata[METADATA_KEY] = {
-        **node.metadata.get(METADATA_KEY, {}),
+        **said,
         "project": project,
         "root": str(version.repository),
         "pipeline": version.pipeline,

@@ -254,6 +254,7 @@ def test_run_that_is_interrupted_is_cancelled_and_leaves_no_kernel(repository: R
         ("show nothing", 3, "it has train"),
         ("versions nothing", 3, "it has train"),
         ("promote absent.ipynb", 2, "absent.ipynb"),
+        ("promote absent.ipynb --quiet", 2, "--yes"),
         ("project add bob --project nothing", 3, "no project"),
         ("project create Bad", 2, "1 to 30"),
         ("open", 4, "nb2prod serve"),

@@ -8,16 +8,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 from xml.etree import ElementTree as ET
 
 import nbformat
 import pytest
+from sqlalchemy import update
 
 from nb2prod.execution.models import CiContext, Profile, RunStatus
 from nb2prod.execution.runs import list_runs
 from nb2prod.registry.models import RunSettings
+from nb2prod.store.schema import access_tokens
 from nb2prod.workspace.tokens import create_project_token, revoke_project_token
 from tests.helpers.jobs import eventually
 from tests.helpers.notebooks import code, markdown, parameters
@@ -236,15 +239,23 @@ def test_run_that_cant_be_asked_for_is_refused_with_a_sentence(
 def test_token_that_is_none_any_more_is_refused_with_a_sentence(remote: RemoteWorkspace) -> None:
     made, revoked = create_project_token(remote.workspace, PROJECT, person="edda", title="Old")
     revoke_project_token(remote.workspace, PROJECT, made.id, person="edda")
+    _, expired = create_project_token(remote.workspace, PROJECT, person="edda", title="Older")
+    with remote.workspace.database.write() as connection:
+        connection.execute(
+            update(access_tokens)
+            .where(access_tokens.c.title == "Older")
+            .values(expires_at=datetime(2020, 1, 1, tzinfo=UTC))
+        )
     _, of_viewer = create_project_token(remote.workspace, PROJECT, person="vera", title="Looks")
 
     said = {
         token: remote.nb2prod("run", "seats/train", NB2PROD_TOKEN=token)
-        for token in (revoked, "nb2p_mistyped", "", "two words", of_viewer)
+        for token in (revoked, expired, "nb2p_mistyped", "", "two words", of_viewer)
     }
 
     assert {done.returncode for done in said.values()} == {3}
     assert "does not know this token" in said[revoked].stderr
+    assert "'Older' expired on 2020-01-01" in said[expired].stderr
     assert "does not know this token" in said["nb2p_mistyped"].stderr
     assert "set NB2PROD_TOKEN" in said[""].stderr
     assert "holds no token" in said["two words"].stderr
