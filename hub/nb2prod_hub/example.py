@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from nb2prod.cli.errors import exit_status
-from nb2prod.cli.example import install_example_files, promote_example
+from nb2prod.cli.example import install_example_files, keep_models, promote_example
 from nb2prod.cli.output import console, duration, error_console, styled_status
 from nb2prod.errors import Nb2prodError, ProjectNotFound, RunUnsuccessful
 from nb2prod.execution.models import RunRecord, RunRequest, RunStatus
@@ -85,6 +85,7 @@ def _run_once(workspace: Workspace, plan: Plan, project: Project, version: Versi
     )
     if any(run.status is RunStatus.SUCCEEDED for run in runs):
         return
+    keep_models(workspace, project, person=plan.administrator)
     # One that an interrupted start asked for is waited for.
     run = next((run for run in runs if run.status in GOES_ON), None) or request_run(
         workspace,

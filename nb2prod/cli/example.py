@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from nb2prod.cli.output import console
 from nb2prod.errors import InvalidInput, PreflightBlocked, StorageUnusable, storage_error
@@ -34,8 +34,9 @@ from nb2prod.workspace.workspace import Workspace
 NOTEBOOKS = ("explore", "train", "score")
 MAKE_DATA_TIMEOUT_S = 600
 
+_MODELS = "models"
 _MADE = (
-    *("data", "models", "results", "smoke", "mlruns", "mlflow.db"),
+    *("data", _MODELS, "results", "smoke", "mlruns", "mlflow.db"),
     *("__pycache__", ".ipynb_checkpoints"),
 )
 
@@ -71,6 +72,46 @@ def install_example_files(workspace: Workspace, source: Path, project: Project) 
                     entry.rename(target)
         except OSError as error:
             raise storage_error(project.root, error) from error
+
+
+def keep_models(workspace: Workspace, project: Project, *, person: str) -> None:
+    """Put the models of the newest training into the project's folder, where none are.
+
+    A run in a container writes to a layer of its own, and its files are its artifacts only; the
+    one that scores looks for them in the folder.
+
+    Parameters
+    ----------
+    person
+        A member of the project.
+
+    Raises
+    ------
+    StorageFull, StorageUnusable
+        They can't be written.
+    """
+    from nb2prod.execution.models import Profile, RunStatus
+    from nb2prod.execution.runs import list_runs
+
+    runs = list_runs(workspace, person=person, project=project.name, pipeline="train")
+    done = (run for run in runs if run.status is RunStatus.SUCCEEDED)
+    newest = next((run for run in done if run.profile is Profile.FULL), None)
+    target = project.root / _MODELS
+    if newest is None or os.path.lexists(target):
+        return
+    files = {PurePosixPath(item.name): item.sha256 for item in newest.artifacts}
+    home = workspace.settings.home
+    with tempfile.TemporaryDirectory(prefix=".example-", dir=home) as folder:
+        made = Path(folder) / _MODELS
+        made.mkdir()
+        for path, sha256 in files.items():
+            if path.parent == PurePosixPath(_MODELS):
+                (made / path.name).write_bytes(workspace.blobs.get(sha256))
+        hand_over(made, project)
+        try:
+            made.rename(target)
+        except OSError as error:
+            raise storage_error(target, error) from error
 
 
 def promote_example(

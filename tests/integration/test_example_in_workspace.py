@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nb2prod.cli.example import (
     NOTEBOOKS,
     install_example_files,
+    keep_models,
     promote_example,
     versions_to_run,
 )
 from nb2prod.errors import InvalidInput, StorageUnusable
-from nb2prod.execution.models import Profile, RunStatus
+from nb2prod.execution.models import Artifact, ArtifactKind, Profile, RunStatus
 from nb2prod.execution.run import RunOptions, run_version
 from nb2prod.knowledge.pages import catch_up
 from nb2prod.registry.lock import observe_environment
@@ -162,6 +164,40 @@ def test_smoke_runs_of_the_example_are_small_say_so_and_leave_its_results_alone(
     browser = Client(create_app(workspace), session=session_of(workspace))
     page = browser.get(f"/pages/{train.id}").text
     assert "A smoke run, with the pipeline's small values" in page
+
+
+def test_keep_models_gives_the_folder_what_the_newest_training_left(
+    workspace: Workspace, project: Project
+) -> None:
+    def trained(content: bytes, *names: str, **fields: Any) -> None:
+        sha256 = workspace.blobs.put_bytes(content).sha256
+        artifacts = tuple(
+            Artifact(
+                name=name,
+                kind=ArtifactKind.MODEL,
+                media_type="application/octet-stream",
+                sha256=sha256,
+                size_bytes=len(content),
+            )
+            for name in names
+        )
+        finished_run(workspace, project, None, pipeline="train", artifacts=artifacts, **fields)
+
+    keep_models(workspace, project, person="ada")
+    assert names(project.root) == set()
+    trained(b"old", "models/JFK-DL.pt")
+    trained(b"good", "models/JFK-DL.pt", "results/a.csv", "models/../../out", "models/b/c.pt")
+    trained(b"bad", "models/JFK-DL.pt", status=RunStatus.FAILED)
+    trained(b"small", "models/JFK-DL.pt", profile=Profile.SMOKE)
+    keep_models(workspace, project, person="ada")
+    trained(b"newer", "models/LGA-AA.pt")
+    keep_models(workspace, project, person="ada")
+
+    assert names(project.root) == {"models"}
+    assert names(project.root / "models") == {"JFK-DL.pt"}
+    assert (project.root / "models/JFK-DL.pt").read_bytes() == b"good"
+    if os.geteuid() == 0:
+        assert (project.root / "models/JFK-DL.pt").stat().st_gid == project_gid(project)
 
 
 @pytest.mark.parametrize(
