@@ -1,7 +1,7 @@
 """The whole workspace in a browser: sign in, open, promote, run, read, compare, open again.
 
-An owner and an editor of one project, and somebody of another. In containers in full; in
-processes the shortest way through.
+An owner and an editor of one project, and somebody of another; a sweep, CI and a schedule. In
+containers in full; in processes the shortest way through.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 import pytest
@@ -52,7 +54,9 @@ CELLS = (
     code("plt.plot([1, 2, 3], [4, 3, 5])\nplt.title('Seats')\nplt.show()"),
     markdown("## Conclusion\n\nMore epochs help in container marker-7313."),
 )
+METADATA = {"nb2prod": {"main_metric": "val_mape", "lower_is_better": True}}
 MARKER = "marker-7313"
+COMMIT = "4f1c2a90" * 5
 WHERE = "import os\nprint(os.getcwd(), os.getuid(), os.path.exists('train.ipynb'))"
 
 
@@ -73,7 +77,7 @@ class House:
         with self.hub.open() as workspace:
             project = get_project(workspace, PROJECT, person="olga")
         target = project.root / path
-        target.write_text(json.dumps(notebook_json(*cells)))
+        target.write_text(json.dumps(notebook_json(*cells, metadata=METADATA)))
         if os.geteuid() == 0 and self.hub.mode == "docker":
             os.chown(target, PERSON_UID, project_gid(project))
 
@@ -168,7 +172,7 @@ def ask_for_run(page: Page, reference: str, **values: str) -> None:
     form.get_by_role("button", name=f"Run {reference}").click()
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 def test_owner_editor_and_outsider_go_their_ways_in_containers(
     browser: Browser, in_docker: House
 ) -> None:
@@ -180,6 +184,10 @@ def test_owner_editor_and_outsider_go_their_ways_in_containers(
         run_and_stop_the_server_meanwhile(page, in_docker)
         read_and_compare(page, in_docker)
         look_at_mlflow(page)
+        sweep_and_stop_the_server_meanwhile(page, in_docker)
+        run_again_and_cancel(page, in_docker)
+        run_from_ci(page, in_docker)
+        run_by_schedule(page, in_docker)
     with signed_in(browser, in_docker.address, "emil") as page:
         open_in_own_workspace(page, in_docker)
     with signed_in(browser, in_docker.address, "otto") as page:
@@ -232,16 +240,21 @@ def run_and_stop_the_server_meanwhile(page: Page, at: House) -> None:
     ask_for_run(page, "train@v1", epochs="60")
     expect(watched.get_by_label("Log")).to_contain_text("epoch 1 of 60", timeout=SERVER_MS)
     screenshot(page, "journey-running")
-    page.goto(at.address + PROJECTS)
-    screenshot(page, "journey-projects")
-    page.get_by_role("button", name=f"Stop the server of {TITLE}").click()
-    eventually(lambda: at.people["olga"].server(PROJECT) is None, what="the server's end")
+    stop_server(page, at)
     assert at.runs()[0].status.value == "running"
 
     eventually(
         lambda: at.runs()[0].ended_at is not None, what="the second run's end", timeout_s=120
     )
     assert [(run.status.value, run.reason) for run in at.runs()] == [("succeeded", "")] * 2
+
+
+def stop_server(page: Page, at: House) -> None:
+    """Stop the project's server, as one who goes home."""
+    page.goto(at.address + PROJECTS)
+    screenshot(page, "journey-projects")
+    page.get_by_role("button", name=f"Stop the server of {TITLE}").click()
+    eventually(lambda: at.people["olga"].server(PROJECT) is None, what="the server's end")
 
 
 def read_and_compare(page: Page, at: House) -> None:
@@ -267,6 +280,141 @@ def look_at_mlflow(page: Page) -> None:
     page.wait_for_url(re.compile("/services/mlflow/"))
     expect(page.locator("body")).to_contain_text(re.compile(f"{PROJECT}|{TITLE}"))
     screenshot(page, "journey-mlflow")
+
+
+def sweep_and_stop_the_server_meanwhile(page: Page, at: House) -> None:
+    """Four runs go on and end while the one who asked for them has no server."""
+    open_project(page, TITLE)
+    page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+    panel = panel_of(page)
+    if not panel.is_visible():
+        page.locator(".jp-SideBar [data-id=nb2prod-pipeline]").click()
+    panel.get_by_role("tab", name="Run").click()
+    form = panel.locator("form")
+    form.get_by_role("switch", name="Sweep").check()
+    form.get_by_label("epochs").fill("20")
+    form.get_by_label("alpha").fill("0.1..0.4 step 0.1")
+    expect(form).to_contain_text("4 runs, over alpha")
+    form.get_by_role("button", name="Start 4 runs").click()
+    sweep = panel.locator(".nb2prod-sweep")
+    expect(sweep).to_contain_text("Sweep of 4: ")
+    expect(sweep.locator("tbody tr")).to_have_count(4)
+    screenshot(page, "journey-sweep")
+    link = sweep.get_by_role("link", name="Open its page").get_attribute("href")
+    assert link is not None
+    stop_server(page, at)
+
+    page.goto(urljoin(at.address, link))
+    expect(page.get_by_role("button", name="Cancel all")).to_be_visible()
+    expect(page.locator("#status-succeeded")).to_have_text("4 succeeded", timeout=SERVER_MS)
+    rows = page.locator("table.sweep-table tbody tr")
+    expect(rows).to_have_count(4)
+    expect(page.get_by_role("columnheader", name="val_mape")).to_be_visible()
+    # More weight is better here: 8 - alpha · epochs / 100.
+    expect(page.locator("tr.best")).to_contain_text("7.92")
+    screenshot(page, "journey-sweep-page")
+    pages = [item.get_attribute("href") for item in rows.locator("th a").all()]
+    assert len(set(pages)) == 4
+    for path in pages:
+        page.goto(urljoin(at.address, path))
+        expect(page.locator("main")).to_contain_text(MARKER)
+    assert at.people["olga"].server(PROJECT) is None
+
+
+def run_again_and_cancel(page: Page, at: House) -> None:
+    """A run is asked for again in the gallery, with another value, and cancelled on its page."""
+    page.goto(f"{at.address}{GALLERY}pages/{at.runs()[0].id}")
+    page.get_by_role("link", name="Run again").click()
+    expect(page.get_by_label("epochs")).to_have_value("20")
+    page.get_by_label("epochs").fill("400")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator("#live-log")).to_contain_text("epoch 1 of 400", timeout=SERVER_MS)
+    screenshot(page, "journey-live")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("heading", name="Provenance")).to_be_visible(timeout=SERVER_MS)
+    expect(page.locator("main")).to_contain_text("epoch 1 of 400")
+    screenshot(page, "journey-cancelled")
+    cancelled = at.runs()[0]
+    assert (cancelled.status.value, cancelled.parameters["epochs"]) == ("cancelled", 400)
+    assert "olga" in cancelled.reason
+
+
+def run_from_ci(page: Page, at: House) -> None:
+    """A program with a token of the project runs the pipeline; revoked, the token is of no use."""
+    settings = f"{at.address}{PROJECTS}/{PROJECT}/settings"
+    page.goto(settings)
+    page.get_by_label("New token for").fill("CI")
+    page.get_by_role("button", name="Make").click()
+    token = page.locator("#new-token").inner_text()
+
+    done = from_ci(at, token, "--junit", "report.xml")
+    assert done.returncode == 0, done.stdout
+    assert "epoch 1 of 1" in done.stdout
+    report = (at.hub.home.parent / "ci" / "report.xml").read_text()
+    assert 'failures="0"' in report
+    run = at.runs()[0]
+    assert (run.status.value, run.requested_by, run.requested_via) == ("succeeded", "olga", "ci")
+    assert f"{GALLERY}pages/{run.id}" in done.stdout
+    page.goto(f"{at.address}{GALLERY}pages/{run.id}")
+    expect(page.locator("main")).to_contain_text(COMMIT[:10])
+    screenshot(page, "journey-ci")
+
+    page.goto(settings)
+    page.get_by_role("button", name="Revoke CI").click()
+    expect(page.get_by_role("button", name="Revoke CI")).to_have_count(0)
+    refused = from_ci(at, token)
+    assert refused.returncode not in {0, 1}, refused.stdout
+    assert "NB2PROD_TOKEN" in refused.stdout
+    assert at.runs()[0].id == run.id
+
+
+def from_ci(at: House, token: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Type the command of a CI job, on a machine that knows the workspace's address only."""
+    folder = at.hub.home.parent / "ci"
+    folder.mkdir(exist_ok=True)
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "nb2prod.cli", "run", f"{PROJECT}/train"),
+            *("-p", "epochs=1", "--server", at.address, *arguments),
+        ],
+        cwd=folder,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "NB2PROD_TOKEN": token,
+            "GITHUB_SHA": COMMIT,
+            "GITHUB_REF_NAME": "main",
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def run_by_schedule(page: Page, at: House) -> None:
+    """A schedule makes a run at the next minute, by itself."""
+    known = at.runs()[0].id
+    page.goto(f"{at.address}{PROJECTS}/{PROJECT}/schedules")
+    page.get_by_label("Pipeline", exact=True).select_option("train")
+    page.get_by_label("Time", exact=True).fill("* * * * *")
+    page.get_by_label("Parameters").fill("epochs = 3")
+    page.get_by_role("button", name="Make schedule").click()
+    line = page.locator("table.schedules tbody tr")
+    expect(line).to_contain_text("epochs = 3")
+    eventually(lambda: at.runs()[0].id != known, what="the schedule's run", timeout_s=150)
+    line.get_by_role("button", name="Pause").click()
+    expect(line).to_contain_text("Paused")
+    eventually(lambda: at.runs()[0].ended_at is not None, what="its end", timeout_s=150)
+    run = at.runs()[0]
+    assert (run.status.value, run.requested_via) == ("succeeded", "schedule")
+    assert run.parameters["epochs"] == 3
+    page.reload()
+    screenshot(page, "journey-schedule")
+    line.locator("a.schedule-run").click()
+    expect(page.locator("main")).to_contain_text(MARKER)
 
 
 def open_in_own_workspace(page: Page, at: House) -> None:
