@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from types import FrameType
 from typing import Any
 
 from nb2prod.errors import Nb2prodError, NotSignedIn, RunNotFound, ServiceUnreachable, Unavailable
@@ -108,9 +112,7 @@ class RunWatch:
                 self._announce(portion["total"] or 0)
             has_more = bool(portion["events"]) or portion["next"] != self._after
             for event in portion["events"]:
-                self._tell(event)
-                # One by one: who is interrupted here and follows again is told nothing twice.
-                self._after = event["number"]
+                self._tell(event, event["number"])
             self._after = portion["next"]
             self._say_state(portion)
             if not has_more:
@@ -156,8 +158,7 @@ class RunWatch:
                 self._say_state(content)
                 return not RunStatus(content["status"]).is_final
             case "cell" | "output" | "note" if self._has_begun:
-                self._tell({**_ABSENT, **content})
-                self._after = int(message.id.partition(".")[2])
+                self._tell({**_ABSENT, **content}, int(message.id.partition(".")[2]))
                 return True
             case "attempt":
                 self._begin(content["number"], content["former_reason"])
@@ -195,9 +196,12 @@ class RunWatch:
         if state["cancelled_by"]:
             self._note_once(f"{state['cancelled_by']} has asked for its end.")
 
-    def _tell(self, event: Mapping[str, Any]) -> None:
-        for told in _told(event, self._run):
-            self._listener(told)
+    def _tell(self, event: Mapping[str, Any], number: int) -> None:
+        # Whole, and one by one: who is interrupted here and follows again is told nothing twice.
+        with _uninterrupted():
+            for told in _told(event, self._run):
+                self._listener(told)
+            self._after = number
 
     def _get(self, *steps: str, **query: object) -> Any:
         """Ask something of the run, with patience."""
@@ -240,6 +244,28 @@ _ABSENT: Mapping[str, Any] = {
     "status": None,
     "stream": None,
 }
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let signals that end a command, Ctrl-C among them, wait for the end of what is begun."""
+    if threading.current_thread() is not threading.main_thread():
+        # Python hears them on the main thread, and nothing here is interrupted.
+        yield
+        return
+    waiting: list[tuple[int, FrameType | None]] = []
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    former = {number: signal.getsignal(number) for number in numbers}
+    heard = {number: handler for number, handler in former.items() if callable(handler)}
+    for number in heard:
+        signal.signal(number, lambda *arguments: waiting.append(arguments))
+    try:
+        yield
+    finally:
+        for number, handler in heard.items():
+            signal.signal(number, handler)
+    for arrived, frame in waiting:
+        heard[signal.Signals(arrived)](arrived, frame)
 
 
 def _told(event: Mapping[str, Any], run: RunRecord) -> Iterator[Event]:
