@@ -1,7 +1,8 @@
 """The probe: source that is sent into a Python kernel before a notebook's first cell.
 
-It tells which files under the project are opened, where the kernel runs, and gives the
-environment variables for MLflow to whom needs them. The kernel's environment need not have
+It tells which files under the project are opened, where the kernel runs, gives the
+environment variables for MLflow to whom needs them, and keeps secrets out of what the notebook
+tells MLflow. The kernel's environment need not have
 nb2prod: the whole text of this module is sent, and it uses the standard library only (Python
 3.8 and later). It leaves no name in the notebook's namespace.
 
@@ -60,6 +61,24 @@ FILES_PER_CALL = 10_000
 MLFLOW_EXPERIMENTS = "mlflow.tracking.fluent"
 MLFLOW_SERVERS = "mlflow.tracking._tracking_service.utils"
 
+# What MLflow's client makes of all that a notebook logs, files and traces apart: module, and
+# function or class in it. The first argument of most is a name.
+MLFLOW_WRITERS = (
+    ("mlflow.entities.param", "Param"),
+    ("mlflow.entities.metric", "Metric"),
+    ("mlflow.entities.run_tag", "RunTag"),
+    ("mlflow.entities.experiment_tag", "ExperimentTag"),
+    ("mlflow.entities.dataset", "Dataset"),
+    ("mlflow.entities.input_tag", "InputTag"),
+    ("mlflow.entities.logged_model_parameter", "LoggedModelParameter"),
+    ("mlflow.entities.logged_model_tag", "LoggedModelTag"),
+    ("mlflow.tracking._tracking_service.client", "TrackingServiceClient.create_run"),
+)
+
+# What is shorter stands in any text by chance; of a value of several lines, each that is as long.
+SECRET_CHARACTERS = 6
+SECRET_LINE_CHARACTERS = 12
+
 # Events at which MLflow may be needed: its import, and children that inherit the environment.
 _LEAVING = frozenset({"subprocess.Popen", "os.system", "os.fork", "os.posix_spawn", "os.exec"})
 
@@ -67,7 +86,11 @@ WRITING_FLAGS = os.O_WRONLY | os.O_RDWR
 
 
 def install(
-    roots: list[str], opened: str, tracking: str | None, tracking_wait_s: float = 60.0
+    roots: list[str],
+    opened: str,
+    tracking: str | None,
+    secrets: Iterable[str] = (),
+    tracking_wait_s: float = 60.0,
 ) -> None:
     """Begin to watch this process; called once, in the kernel.
 
@@ -79,6 +102,8 @@ def install(
         File to append to, a line of JSON for each fact.
     tracking
         File that will hold the environment variables for MLflow; `None` where there are none.
+    secrets
+        Names of environment variables with secrets.
     tracking_wait_s
         How long an import of MLflow waits for that file.
     """
@@ -93,6 +118,8 @@ def install(
     }
     if join is not None:
         patches[MLFLOW_EXPERIMENTS] = patches[MLFLOW_SERVERS] = join.patch
+    hidden = Secrets({name: os.environ.get(name, "") for name in secrets})
+    patches.update((name, hidden.patch) for name, _ in MLFLOW_WRITERS)
     Patches(patches).apply()
     _follow_cells(journal)
 
@@ -236,6 +263,66 @@ class Tracking:
         return values
 
 
+class Secrets:
+    """Takes secrets out of what a notebook tells MLflow.
+
+    A value is looked for as it is and as programs usually write it. It is for what happens
+    inadvertently; a notebook that wants to tell a value can.
+
+    Parameters
+    ----------
+    values
+        By name.
+    """
+
+    def __init__(self, values: dict[str, str]) -> None:
+        forms: dict[str, str] = {}
+        for name, value in values.items():
+            for form in _forms_of(value):
+                forms.setdefault(form, f"secret {name}")
+        self._forms = sorted(forms.items(), key=lambda item: -len(item[0]))
+
+    def text(self, text: str, mark: str = "[{}]") -> str:
+        """Return a text with the names of secrets in place of them."""
+        for form, name in self._forms:
+            text = text.replace(form, mark.format(name))
+        return text
+
+    def number(self, number: float) -> float:
+        """Return a number, or NaN for one that is written like a secret."""
+        written = f"{number:.0f}" if number.is_integer() else repr(number)
+        return number if self.text(written) == written else float("nan")
+
+    def patch(self, module: Any) -> None:
+        """Wrap what `MLFLOW_WRITERS` names in a module."""
+        for name, attribute in MLFLOW_WRITERS:
+            holder, method = _place_of(module, attribute)
+            found = getattr(holder, method, None)
+            if name == module.__name__ and self._forms and callable(found):
+                setattr(holder, method, self._wrapped(found))
+
+    def _wrapped(self, function: Any) -> Callable[..., Any]:
+        def call(instance: Any, *arguments: Any, **named: Any) -> Any:
+            # MLflow takes no brackets in names.
+            first = [self._without(item, "{}") for item in arguments[:1]]
+            others = [self._without(item) for item in arguments[1:]]
+            named = {
+                name: self._without(item, "{}" if name == "key" else "[{}]")
+                for name, item in named.items()
+            }
+            return function(instance, *first, *others, **named)
+
+        return _like(function, call)
+
+    def _without(self, given: Any, mark: str = "[{}]") -> Any:
+        # An error in here would become the notebook's own.
+        if type(given) is str:
+            return self.text(given, mark)
+        if type(given) is float:
+            return self.number(given)
+        return given
+
+
 class Patches:
     """Finds modules as the other finders do, and patches some as soon as they are loaded.
 
@@ -290,11 +377,8 @@ def patch_native(module: Any, journal: Journal) -> None:
     for name, attribute, position, argument, mode in NATIVE_CALLS:
         if name != module.__name__:
             continue
-        owner, _, method = attribute.rpartition(".")
-        holder = getattr(module, owner, None) if owner else module
+        holder, method = _place_of(module, attribute)
         found = getattr(holder, method, None)
-        if isinstance(found, type):
-            holder, method, found = found, "__init__", found.__dict__.get("__init__")
         try:
             if callable(found):
                 first = position + isinstance(holder, type)
@@ -304,12 +388,16 @@ def patch_native(module: Any, journal: Journal) -> None:
 
 
 def source(
-    roots: list[str], opened: str, tracking: str | None, tracking_wait_s: float = 60.0
+    roots: list[str],
+    opened: str,
+    tracking: str | None,
+    secrets: Iterable[str] = (),
+    tracking_wait_s: float = 60.0,
 ) -> str:
     """Return the code to execute silently in a kernel; the arguments are `install`'s."""
     with open(__file__, encoding="utf-8") as stream:
         text = stream.read()
-    arguments = (roots, opened, tracking, tracking_wait_s)
+    arguments = (roots, opened, tracking, list(secrets), tracking_wait_s)
     return _call(
         f"__import__('sys').modules.setdefault({NAME!r}, type(__import__('sys'))({NAME!r}))",
         f"exec(compile({text!r}, '<nb2prod probe>', 'exec'), _nb2prod.__dict__)",
@@ -410,6 +498,29 @@ def _wrapped(
                 tell(arguments, named, since)
 
     return _like(function, call)
+
+
+def _place_of(module: Any, attribute: str) -> tuple[Any, str]:
+    # Of a class it is its `__init__`.
+    owner, _, method = attribute.rpartition(".")
+    holder = getattr(module, owner, None) if owner else module
+    found = getattr(holder, method, None)
+    return (found, "__init__") if isinstance(found, type) else (holder, method)
+
+
+def _forms_of(value: str) -> Iterable[str]:
+    from urllib.parse import quote, quote_plus
+
+    lines = [line.strip() for line in value.splitlines()]
+    texts = [value, value.strip()]
+    texts += [line for line in lines if len(line) >= SECRET_LINE_CHARACTERS]
+    for text in texts:
+        if len(text) < SECRET_CHARACTERS:
+            continue
+        yield text
+        yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
+        yield from (repr(text)[1:-1], repr(text + "'")[1:-2])
+        yield from (quote(text), quote(text, safe=""), quote_plus(text))
 
 
 def _like(function: Any, replacement: Callable[..., Any]) -> Callable[..., Any]:

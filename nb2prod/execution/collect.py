@@ -14,12 +14,13 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from nb2prod.errors import RunNotFound
 from nb2prod.execution.artifacts import Allowance, distinct, keep_tracked
+from nb2prod.execution.circumstances import secrets_note
 from nb2prod.execution.evidence import Evidence, Verdict, read_evidence
 from nb2prod.execution.models import Attempt, RunRecord, RunStatus
-from nb2prod.execution.record import EMPTY_NOTEBOOK, History, fold
+from nb2prod.execution.record import EMPTY_NOTEBOOK, History, fold, metrics_without_secrets
 from nb2prod.execution.record_json import record_from_json, record_to_json
 from nb2prod.execution.recorder import RunFolder, now, read_events, run_folder
-from nb2prod.execution.redaction import redactor_of
+from nb2prod.execution.redaction import Redactor, redactor_of
 from nb2prod.execution.tracking import finish_lost
 from nb2prod.execution.tracking_store import TrackingStore, forget_token, store_of
 from nb2prod.store.schema import metrics, projects, runs
@@ -76,12 +77,12 @@ def judge(
         return record_from_json(row.record)
     folder = run_folder(workspace, run_id)
     asked = asked_record(workspace, row)
+    redactor = redactor_of(tuple(known_values(workspace, row.project_id).items()))
     if row.executor is None:
-        evidence = _own_evidence(workspace, folder, asked)
+        evidence = _own_evidence(workspace, folder, asked, redactor)
     else:
-        redactor = redactor_of(tuple(known_values(workspace, row.project_id).items()))
         evidence = read_evidence(folder, asked, workspace.blobs, verdict or Verdict(), redactor)
-        evidence = _with_metrics(evidence, run_id, store)
+        evidence = _with_metrics(evidence, run_id, store, redactor)
     return _record(workspace, asked, row, evidence)
 
 
@@ -269,28 +270,36 @@ def _finish(connection: Connection, record: RunRecord, only_from: Sequence[str])
     return True
 
 
-def _own_evidence(workspace: Workspace, folder: RunFolder, asked: RunRecord) -> Evidence:
+def _own_evidence(
+    workspace: Workspace, folder: RunFolder, asked: RunRecord, redactor: Redactor
+) -> Evidence:
     history = read_history(folder)
     evidence = Evidence(history=history, artifacts=history.artifacts, notes=history.notes)
     if history.has_results or history.mlflow_run_id is None:
         return evidence
     store = store_of(workspace, asked)
     tracked = finish_lost(store, history.mlflow_run_id, asked.id, folder.downloads)
-    kept = keep_tracked(workspace.blobs, tracked.files, Allowance())
+    allowance = Allowance(redactor)
+    kept = tuple(keep_tracked(workspace.blobs, tracked.files, allowance))
+    notes = [secrets_note(allowance.with_secrets)] if allowance.with_secrets else []
     return replace(
         evidence,
-        history=replace(history, metrics=tracked.metrics),
+        history=replace(history, metrics=metrics_without_secrets(tracked.metrics, redactor)),
         artifacts=distinct([*history.artifacts, *kept]),
+        notes=(*history.notes, *notes),
     )
 
 
-def _with_metrics(evidence: Evidence, run_id: str, store: TrackingStore | None) -> Evidence:
+def _with_metrics(
+    evidence: Evidence, run_id: str, store: TrackingStore | None, redactor: Redactor
+) -> Evidence:
     # Only numbers: how much such a run has given MLflow's server to keep, nobody knows.
     history = evidence.history
     if history.has_results or history.mlflow_run_id is None or store is None:
         return evidence
     tracked = finish_lost(store, history.mlflow_run_id, run_id, None)
-    return replace(evidence, history=replace(history, metrics=tracked.metrics))
+    metrics = metrics_without_secrets(tracked.metrics, redactor)
+    return replace(evidence, history=replace(history, metrics=metrics))
 
 
 def _record(workspace: Workspace, asked: RunRecord, row: Row[Any], evidence: Evidence) -> RunRecord:

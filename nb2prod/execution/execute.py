@@ -37,6 +37,7 @@ from nb2prod.execution.lineage import Lineage
 from nb2prod.execution.memory import CGROUPS, MemoryUse, read_memory_use, shortage
 from nb2prod.execution.models import FileAccess, FileUse, RunRecord, RunStatus
 from nb2prod.execution.place import Place
+from nb2prod.execution.record import metrics_without_secrets
 from nb2prod.execution.recorder import Listener, Recorder, now, write_json
 from nb2prod.execution.redaction import Redactor
 from nb2prod.execution.runner import Limits, Runner, is_run
@@ -118,7 +119,8 @@ def execute(session: RunSession, notebook: NotebookNode, kernel_name: str) -> Ru
         environment = _kernel_environment(session.place, secrets)
         redactor = Redactor.of_process(secrets, environment)
         with Recorder(folder, session.listener, redactor=redactor) as recorder:
-            failure = _Execution(session, recorder, environment).run(notebook, kernel_name)
+            execution = _Execution(session, recorder, environment, tuple(secrets))
+            failure = execution.run(notebook, kernel_name)
         record = session.place.end()
     if failure is not None:
         raise failure
@@ -127,10 +129,15 @@ def execute(session: RunSession, notebook: NotebookNode, kernel_name: str) -> Ru
 
 class _Execution:
     def __init__(
-        self, session: RunSession, recorder: Recorder, environment: Mapping[str, str]
+        self,
+        session: RunSession,
+        recorder: Recorder,
+        environment: Mapping[str, str],
+        secrets: tuple[str, ...],
     ) -> None:
         place = session.place
         self._environment = environment
+        self._secrets = secrets
         self._session = session
         self._recorder = recorder
         self._root = session.root
@@ -174,6 +181,7 @@ class _Execution:
             cancellation=session.cancellation,
             memory_use=self._memory_use,
             resources=session.record.resources,
+            secrets=self._secrets,
         )
         if self._tracking is not None:
             self._tracking.start()
@@ -221,7 +229,8 @@ class _Execution:
         if allowance.with_secrets:
             self._note(secrets_note(allowance.with_secrets))
         shutil.rmtree(self._recorder.folder.downloads, ignore_errors=True)
-        self._recorder.append(ResultsKept(at=now(), metrics=tracked.metrics, artifacts=artifacts))
+        metrics = metrics_without_secrets(tracked.metrics, self._recorder.redactor)
+        self._recorder.append(ResultsKept(at=now(), metrics=metrics, artifacts=artifacts))
 
     def _memory_use(self) -> MemoryUse | None:
         container = self._session.container
@@ -255,12 +264,18 @@ class _Execution:
             self._recorder.note(sentence)
 
     def _written(self, files: tuple[FileUse, ...]) -> dict[str, Path]:
-        return {
+        redactor = self._recorder.redactor
+        written = {
             use.path: self._root / use.path
             for use in files
             if use.access is FileAccess.WRITTEN
             and use.size_bytes is not None
             and use.size_bytes <= MAX_ARTIFACT_BYTES
+        }
+        return {
+            name: path
+            for name, path in written.items()
+            if redactor.name_in(path.read_bytes()) is None
         }
 
     def _look(self) -> None:

@@ -130,13 +130,22 @@ def without_secrets(history: History, redactor: Redactor) -> History:
         cells=redactor.of(history.cells),
         machine=redactor.of(history.machine),
         files=redactor.of(history.files),
-        metrics={redactor.text(name): value for name, value in history.metrics.items()},
+        metrics=metrics_without_secrets(history.metrics, redactor),
         artifacts=redactor.of(history.artifacts),
         notebook=notebook,
         log=redactor.text(history.log),
         notes=redactor.of(history.notes),
         kernel_name=redactor.of(history.kernel_name),
     )
+
+
+def metrics_without_secrets(metrics: Mapping[str, float], redactor: Redactor) -> dict[str, float]:
+    """Return metrics without those that are written like a secret, and none in their names."""
+    return {
+        redactor.text(name): value
+        for name, value in metrics.items()
+        if not isinstance(redactor.of_json(value), str)
+    }
 
 
 @dataclass

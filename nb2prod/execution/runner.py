@@ -106,6 +106,8 @@ class Runner:
         Says what the run has used, where it has limits of its own.
     resources
         Name of its resource class, which has them.
+    secrets
+        Names of the environment variables that are secrets.
     """
 
     run_id: str
@@ -120,6 +122,7 @@ class Runner:
     cancellation: Cancellation
     memory_use: Callable[[], MemoryUse | None] = lambda: None
     resources: str = ""
+    secrets: tuple[str, ...] = ()
     _deadline: float | None = field(default=None, init=False)
 
     async def run(self, roots: list[str], *, is_tracked: bool) -> None:
@@ -212,7 +215,7 @@ class Runner:
             return
         folder = self.recorder.folder
         tracking = str(folder.tracking) if is_tracked else None
-        code = probe.source(roots, str(folder.opened_files), tracking)
+        code = probe.source(roots, str(folder.opened_files), tracking, self.secrets)
         if await client.run_silently(code, timeout_s=PROBE_TIMEOUT_S):
             self.lineage.look()
         if self.lineage.machine is None:

@@ -12,10 +12,13 @@ import pytest
 
 from nb2prod.execution.models import ArtifactKind, RunStatus
 from nb2prod.execution.processes import end_processes_of, processes_of
+from nb2prod.execution.redaction import Redactor
 from nb2prod.execution.tracking import open_client
 from nb2prod.execution.tracking_store import TrackingStore
 from nb2prod.jobs.dispatcher import Dispatcher
 from nb2prod.jobs.process_executor import ProcessExecutor
+from nb2prod.registry.models import RunSettings
+from nb2prod.workspace.secrets import set_secret
 from nb2prod.workspace.workspace import Workspace
 from tests.helpers.jobs import JobBench, surroundings_of
 from tests.helpers.notebooks import code, parameters
@@ -29,8 +32,13 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served_mlflow(tmp_path_factory.mktemp("mlflow"), "seats") as url:
+def mlflow_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mlflow")
+
+
+@pytest.fixture(scope="module")
+def mlflow_url(mlflow_folder: Path) -> Iterator[str]:
+    with served_mlflow(mlflow_folder, "seats") as url:
         yield url
 
 
@@ -103,3 +111,48 @@ def test_mlflow_run_of_a_killed_worker_is_ended_and_its_metrics_are_kept(
     assert record.metrics == {"early": 1.5}
     assert client.get_run(record.mlflow_run_id).info.status == "FAILED"
     end_processes_of(run_id)
+
+
+def test_mlflow_has_no_secret_of_what_a_notebook_logs_and_leaves(
+    bench: JobBench, dispatcher: Dispatcher, client: Any, mlflow_folder: Path
+) -> None:
+    value = "correct 'horse' \"staple\""
+    for name, content in (("DB_PASSWORD", value), ("PIN", "918273645")):
+        set_secret(bench.workspace, "seats", name, content, person="ada")
+    run_id = bench.request(
+        code(
+            "import json, os, urllib.parse, mlflow\n"
+            "password, pin = os.environ['DB_PASSWORD'], os.environ['PIN']\n"
+            "address = f'postgresql://ada:{urllib.parse.quote_plus(password)}@db/fares'"
+        ),
+        code(
+            "mlflow.log_params({'password': password, 'all': json.dumps({'p': [password]})})\n"
+            "mlflow.log_param('shown', {'p': password})\n"
+            "mlflow.set_tags({'address': address, 'mlflow.note.content': f'with {password}.'})\n"
+            "mlflow.log_metric(f'of {pin}', 1)\n"
+            "mlflow.log_metric('pin', float(pin))\n"
+            "mlflow.log_metric('mape', 4.1)\n"
+            "with mlflow.start_run(run_name=f'as {password}', nested=True) as nested:\n"
+            "    mlflow.log_metric('nested', 2)"
+        ),
+        code(
+            "with open('notes.txt', 'w') as file: file.write(password)\n"
+            "with open('clean.csv', 'w') as file: file.write('a,b')\nprint(password)"
+        ),
+        settings=RunSettings(secrets=("DB_PASSWORD", "PIN")),
+    )
+
+    record = bench.finish(dispatcher, run_id)
+
+    assert (record.status, record.reason) == (RunStatus.SUCCEEDED, "")
+    assert record.metrics == {"of secret PIN": 1.0, "mape": 4.1, "nested": 2.0}
+    assert any("notes.txt" in note for note in record.notes)
+    run = client.get_run(record.mlflow_run_id)
+    assert run.data.params["password"] == "[secret DB_PASSWORD]"
+    assert run.data.tags["address"] == "postgresql://ada:[secret DB_PASSWORD]@db/fares"
+    assert run.data.tags["mlflow.note.content"] == "with [secret DB_PASSWORD]."
+    files = {item.path for item in client.list_artifacts(record.mlflow_run_id, "files")}
+    assert files == {"files/clean.csv"}
+    redactor = Redactor({"DB_PASSWORD": value, "PIN": "918273645"})
+    for path in mlflow_folder.rglob("*"):
+        assert not path.is_file() or redactor.name_in(path.read_bytes()) is None, path
