@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import subprocess
 import sys
@@ -11,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nb2prod_kernels.probe import MLFLOW_WRITERS
 
-from nb2prod.execution import tracking
+from nb2prod.execution import execute, tracking
 from nb2prod.execution.models import ArtifactKind, RunStatus
 from nb2prod.execution.run import run_version
 from nb2prod.execution.tracking_store import TrackingStore
+from nb2prod.registry.models import RunSettings
+from nb2prod.workspace.secrets import set_secret
 from nb2prod.workspace.workspace import Workspace
 from tests.helpers.kernels import Bench, make_version, open_bench
 from tests.helpers.notebooks import code, parameters
@@ -212,3 +216,45 @@ def test_rest_that_can_not_be_logged_leaves_no_mlflow_run_open(
     assert client.get_run(record.mlflow_run_id).info.status == "FINISHED"
     log = bench.workspace.blobs.get(record.sources["log"]).decode()
     assert "no space at http://host/x" in log
+
+
+def test_file_with_a_secret_in_mlflow_is_not_kept_of_a_run_whose_end_nobody_saw(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(execute._Execution, "_keep_results", fail)
+    value = "correct horse battery"
+    set_secret(bench.workspace, bench.project.name, "DB_PASSWORD", value, person="ada")
+    version = make_version(
+        bench.repository,
+        code(
+            "import mlflow, os\nmlflow.log_text(os.environ['DB_PASSWORD'], 'notes.txt')\n"
+            "mlflow.log_text('a,b', 'clean.csv')\n"
+            "mlflow.log_param('password', os.environ['DB_PASSWORD'])"
+        ),
+        name="unseen",
+        settings=RunSettings(secrets=("DB_PASSWORD",)),
+    )
+
+    record = run_version(bench.workspace, bench.project, version, {})
+
+    assert [artifact.name for artifact in record.artifacts] == ["clean.csv"]
+    assert any("secrets are in them: notes.txt" in note for note in record.notes)
+    store = Path(bench.workspace.settings.mlflow_uri.removeprefix("sqlite:///"))
+    assert not [path for path in store.parent.glob("mlflow.db*") if holds(path, value)]
+    blobs = bench.workspace.settings.home / "blobs"
+    assert not [path for path in blobs.rglob("*") if path.is_file() and holds(path, value)]
+
+
+def holds(path: Path, value: str) -> bool:
+    return value.encode() in path.read_bytes()
+
+
+def test_what_mlflow_makes_of_what_is_logged_is_where_the_probe_looks_for_it() -> None:
+    for name, attribute in MLFLOW_WRITERS:
+        found: Any = importlib.import_module(name)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+        assert callable(found), name
