@@ -28,7 +28,7 @@ from nb2prod.cli.remote import (
 from nb2prod.cli.run import read_pairs
 from nb2prod.cli.sweep_printer import SweepPrinter, print_sweep, standing
 from nb2prod.errors import InvalidInput, RunUnsuccessful, SweepInvalid
-from nb2prod.execution.models import Profile, RunRequest, RunStatus
+from nb2prod.execution.models import CiContext, Profile, RunRequest, RunStatus
 from nb2prod.execution.recorder import write_file
 from nb2prod.jobs.sweeps import (
     Sweep,
@@ -231,7 +231,12 @@ def _sweep_there(settings: RemoteSettings, project: str | None, asked: _Asked) -
             made = sweep_remote.resume_remote_sweep(client, name, asked.target)
         else:
             made = sweep_remote.ask_for_sweep(
-                client, name, asked.target, asked.values, profile=asked.profile
+                client,
+                name,
+                asked.target,
+                asked.values,
+                profile=asked.profile,
+                ci=CiContext.of(settings),
             )
         address = f"{client.address}/projects/{name}/sweeps/{made.id}"
         if not asked.wait:

@@ -164,6 +164,10 @@ class CiContext:
         )
         return None if context == cls() else context
 
+    def said(self) -> dict[str, str]:
+        """Return it as the API takes it."""
+        return {"commit": self.commit, "branch": self.branch, "url": self.url}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunRequest:

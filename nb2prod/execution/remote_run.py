@@ -61,7 +61,7 @@ def ask_for_run(client: ServiceClient, project: str, request: RemoteRequest) -> 
         "profile": request.profile.value,
         "timeout_s": request.timeout_s,
         "cell_timeout_s": request.cell_timeout_s,
-        "ci": None if request.ci is None else _plain(request.ci),
+        "ci": None if request.ci is None else request.ci.said(),
     }
     try:
         return record_of(client.post(body, "projects", project, "runs"))
@@ -178,7 +178,3 @@ def record_of(body: Mapping[str, Any]) -> RunRecord:
             "The workspace describes its run in a way that this nb2prod does not know. Install the"
             " version that the workspace has."
         ) from error
-
-
-def _plain(context: CiContext) -> dict[str, str]:
-    return {"commit": context.commit, "branch": context.branch, "url": context.url}

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from nb2prod.errors import ServiceUnreachable, Unavailable
-from nb2prod.execution.models import Profile
+from nb2prod.execution.models import CiContext, Profile
 from nb2prod.execution.remote_watch import PATIENCE_S, Pause
 from nb2prod.jobs.sweep_models import Sweep, SweepRow, SweepTable, TableQuery
 from nb2prod.jobs.sweeps import SweepAsked
@@ -31,8 +31,14 @@ def ask_for_sweep(
     asked: SweepAsked,
     *,
     profile: Profile = Profile.FULL,
+    ci: CiContext | None = None,
 ) -> Sweep:
     """Ask for a sweep in the workspace; returns at once, and its runs are queued.
+
+    Parameters
+    ----------
+    ci
+        `None` where it is not CI that asks.
 
     Raises
     ------
@@ -48,6 +54,7 @@ def ask_for_sweep(
         "axes": dict(asked.axes),
         "csv": asked.csv_text,
         "profile": profile.value,
+        "ci": None if ci is None else ci.said(),
     }
     try:
         return _sweep(client.post(body, "projects", project, "sweeps"))

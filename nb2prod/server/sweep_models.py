@@ -12,6 +12,7 @@ from nb2prod.execution.models import Profile, RunStatus
 from nb2prod.jobs.sweep_values import SweepPlan
 from nb2prod.jobs.sweeps import Sweep, SweepAsked, SweepRow, SweepTable
 from nb2prod.server.api_models import FromDomain
+from nb2prod.server.ci_models import NewCiContext
 from nb2prod.server.gallery import Gallery
 from nb2prod.server.project_models import Asked
 
@@ -36,6 +37,7 @@ class NewSweep(Asked):
     profile: Profile = Field(
         Profile.FULL, description="Where values come from that are not given: smoke ones are small."
     )
+    ci: NewCiContext | None = Field(None, description="What CI says of itself.")
 
     @property
     def asked(self) -> SweepAsked:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from nb2prod.execution.models import CiContext
 from nb2prod.execution.processes import end_processes_of
 from nb2prod.execution.runs import list_runs
 from nb2prod.jobs.dispatcher import Dispatcher
@@ -234,6 +235,23 @@ def test_sweep_in_a_workspace_is_followed_to_its_end(
         assert "2 queued" in asked.stdout
         newest, _ = list_sweeps(bench.workspace, "seats", person="ada", limit=1)
         eventually(lambda: counts_of(bench, newest[0].id) == {"succeeded": 2})
+
+
+def test_sweep_that_ci_asks_for_has_its_commit_on_each_run(
+    bench: JobBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NB2PROD_TOKEN", "nb2p_any")
+    monkeypatch.setenv("GITHUB_SHA", "c0ffee")
+    with working(bench) as address:
+        done = nb2prod("sweep", "seats/train", "-p", "alpha=0.1, 0.2", "--server", address)
+
+    assert done.returncode == 0, done.stderr
+    records = list_runs(bench.workspace, person="ada", project="seats")
+    assert [(record.ci, record.requested_via) for record in records] == [
+        (CiContext(commit="c0ffee"), "ci"),
+        (CiContext(commit="c0ffee"), "ci"),
+    ]
 
 
 @pytest.mark.parametrize("cancels", [False, True], ids=["leaving it", "cancelling it"])

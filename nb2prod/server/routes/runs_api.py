@@ -11,13 +11,14 @@ from starlette.responses import Response
 
 from nb2prod.errors import RunNotFound
 from nb2prod.execution import progress, runs
-from nb2prod.execution.models import CiContext, Profile, RunRecord, RunRequest, RunStatus
+from nb2prod.execution.models import Profile, RunRecord, RunRequest, RunStatus
 from nb2prod.jobs import cancel
 from nb2prod.registry import versions
 from nb2prod.registry.models import Reference, check_pipeline_name
 from nb2prod.registry.run_settings import MAX_TIMEOUT_S
 from nb2prod.server import api_models
 from nb2prod.server.bodies import described, json_body
+from nb2prod.server.ci_models import NewCiContext, ci_context
 from nb2prod.server.event_stream import (
     EVENT_SCHEMA,
     MEDIA_TYPE,
@@ -52,14 +53,6 @@ Seconds = Annotated[float, Field(gt=0, le=MAX_TIMEOUT_S, allow_inf_nan=False)]
 Alone = Annotated[bool, Query(description="Only runs that are of no sweep.")]
 
 
-class NewCiContext(Asked):
-    """Where in CI a run is asked for; it stands on the run's page."""
-
-    commit: str = Field("", max_length=64, pattern=r"^[0-9A-Za-z]*$")
-    branch: str = Field("", max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")
-    url: str = Field("", max_length=2000, pattern=r"^(https?://[!-~]+)?$")
-
-
 class NewRun(Asked):
     """A run that is asked for."""
 
@@ -84,7 +77,7 @@ class NewRun(Asked):
             profile=self.profile,
             timeout_s=self.timeout_s,
             cell_timeout_s=self.cell_timeout_s,
-            ci=None if self.ci is None else CiContext(**self.ci.model_dump()),
+            ci=ci_context(self.ci),
         )
 
 

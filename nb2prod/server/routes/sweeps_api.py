@@ -16,6 +16,7 @@ from nb2prod.registry.models import Reference, Version, check_pipeline_name
 from nb2prod.registry.versions import load_version
 from nb2prod.server import sweep_models
 from nb2prod.server.bodies import described, json_body
+from nb2prod.server.ci_models import ci_context
 from nb2prod.server.gallery import Gallery, Reader
 from nb2prod.server.routes.common import (
     GalleryHere,
@@ -78,9 +79,10 @@ def create_sweep(
         asked.asked,
         request=RunRequest(
             by=reader.person,
-            via=reader.via,
+            via=reader.via if asked.ci is None else "ci",
             executor=executor_of(gallery),
             profile=asked.profile,
+            ci=ci_context(asked.ci),
         ),
     )
     return _body(gallery, reader, sweep)
