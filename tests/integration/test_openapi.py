@@ -40,6 +40,7 @@ BODIES: dict[str, dict[str, Any]] = {
     f"POST {PROJECTS}/schedules/preview": {"cron": "@daily"},
     f"PATCH {PROJECTS}/schedules/{{schedule_id}}": {"cron": "@hourly"},
     f"POST {PROJECTS}/tokens": {"title": "CI", "days": 7},
+    f"PUT {PROJECTS}/secrets/{{secret}}": {"value": "correct horse battery"},
 }
 # It takes the digest of a notebook that was checked just before.
 NEVER_DONE = {f"POST {PROJECTS}/versions"}
@@ -61,6 +62,7 @@ def known_values(world: SharedProject) -> dict[str, Any]:
     sweep = owner.post(f"{path}/sweeps", json={"pipeline": PIPELINE, "axes": {"alpha": "0, 1"}})
     schedule = owner.post(f"{path}/schedules", json={"pipeline": PIPELINE, "cron": "@daily"})
     token = owner.post(f"{path}/tokens", json={"title": "CI", "days": 7})
+    owner.request("PUT", f"{path}/secrets/DB_PASSWORD", json={"value": "correct horse"})
     return {
         "project": PROJECT,
         # It has ended: the stream of another would not.
@@ -72,6 +74,8 @@ def known_values(world: SharedProject) -> dict[str, Any]:
         "sweep_id": sweep.json()["id"],
         "schedule_id": schedule.json()["id"],
         "token": token.json()["id"],
+        "secret": "DB_PASSWORD",
+        "secret": "DB_PASSWORD",
     }
 
 
