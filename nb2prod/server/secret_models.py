@@ -18,6 +18,8 @@ class SecretValue(Asked):
     value: str = Field(
         max_length=MAX_BYTES,
         repr=False,
+        # Only said: who gives a shorter one is told the reason, not the number alone.
+        json_schema_extra={"minLength": MIN_CHARACTERS},
         description=f"{MIN_CHARACTERS} characters to {MAX_BYTES} bytes, without NUL.",
     )
 
