@@ -11,6 +11,7 @@ forget_dead() {
   local state
   for file in /var/run/docker.pid /var/run/docker/containerd/containerd.pid; do
     for _ in 1 2 3 4; do
+      [ -e "$file" ] || break
       if [ ! -s "$file" ] || ! { read -r _ _ state _ <"/proc/$(cat "$file")/stat"; } 2>/dev/null || [ "$state" = Z ]; then
         rm -f "$file"
         break

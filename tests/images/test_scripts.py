@@ -12,7 +12,10 @@ import pytest
 from tests.helpers.engine import REPOSITORY
 
 # What the scripts themselves call.
-TOOLS = ("bash", "dirname", "env", "id", "sed", "timeout", "tail", "sleep", "setsid", "tee", "cat")
+TOOLS = (
+    *("bash", "cat", "dirname", "env", "id", "rm", "sed", "setsid", "sleep", "tail", "tee"),
+    "timeout",
+)
 
 
 @pytest.fixture
@@ -39,9 +42,14 @@ def call(
 ) -> subprocess.CompletedProcess[str]:
     """Call a script of ours with these programs only."""
     clean = {name: value for name, value in os.environ.items() if name != "DOCKER_HOST"}
+    # Not those of the engine that other tests use.
+    own = {
+        "NB2PROD_ENGINE_LOG": str(programs / "dockerd.log"),
+        "NB2PROD_ENGINE_PID": str(programs / "dockerd.pid"),
+    }
     return subprocess.run(
         [REPOSITORY / "scripts" / script, *arguments],
-        env={**clean, "PATH": str(programs), **environment},
+        env={**clean, **own, "PATH": str(programs), **environment},
         capture_output=True,
         text=True,
         timeout=60,
@@ -99,7 +107,7 @@ def test_engine_that_dies_at_its_start_is_reported_with_its_last_words(programs:
     put(programs, "iptables", "exit 0")
     put(programs, "dockerd", "echo 'no room for layers' >&2; exit 9")
 
-    answer = call("engine.sh", programs, NB2PROD_ENGINE_LOG=str(programs / "dockerd.log"))
+    answer = call("engine.sh", programs)
 
     assert answer.returncode == 1
     assert "no room for layers" in answer.stderr
@@ -113,7 +121,7 @@ def test_engine_that_comes_up_is_waited_for(programs: Path) -> None:
     # It stays a little longer than the wait for it looks again.
     put(programs, "dockerd", f"sleep 1; echo up > {mark}; sleep 5")
 
-    answer = call("engine.sh", programs, NB2PROD_ENGINE_LOG=str(programs / "dockerd.log"))
+    answer = call("engine.sh", programs)
 
     assert (answer.returncode, answer.stderr) == (0, "")
 
