@@ -7,7 +7,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from nb2prod.errors import StorageFull, StorageUnusable
+from nb2prod.errors import EngineRefused, StorageFull, StorageUnusable
+from nb2prod.execution.processes import end_processes_of
 from nb2prod.execution.recorder import run_folder, write_file
 from nb2prod.execution.removal import remove_tree
 from nb2prod.jobs.docker_client import Container, DockerEngine
@@ -26,6 +27,9 @@ from nb2prod.workspace.policy import (
 from nb2prod.workspace.workspace import Workspace
 
 log = logging.getLogger(__name__)
+
+# What an engine says of a container whose start it does not remember, and which was started.
+_IS_THERE = "already exists"
 
 
 class DockerExecutor:
@@ -58,9 +62,16 @@ class DockerExecutor:
         ledger = self._ledger(job.run_id)
         if ledger.outcome is not None:
             return
-        container = self._find(job.run_id) or self._create(job)
+        former = self._find(job.run_id)
+        container = former or self._create(job)
         if container.is_created:
-            self._engine.start(container.name)
+            try:
+                self._engine.start(container.name)
+            except EngineRefused as error:
+                if former is None or _IS_THERE not in error.message:
+                    raise
+                self._give_up(job.run_id, container)
+                return
             log.info("Started a run's container, run=%s name=%s", job.run_id, container.name)
         ledger.write_start(container=container.id)
 
@@ -92,6 +103,8 @@ class DockerExecutor:
         # In this order: what a killed dispatcher leaves of it is found again by `known`.
         if container is not None:
             self._engine.remove(container.name)
+        # And what an engine that was killed has lost sight of.
+        end_processes_of(run_id)
         self._engine.remove_volume(run_container_name(self._surroundings, run_id))
         self._remove_layers(ledger)
         return outcome
@@ -103,6 +116,16 @@ class DockerExecutor:
         volumes = {item["Labels"]["nb2prod.run"] for item in self._engine.volumes(labels)}
         layers = self._workspace.settings.runs_folder.glob("*/layers")
         return tuple(sorted(containers | volumes | {path.parent.name for path in layers}))
+
+    def _give_up(self, run_id: str, container: Container) -> None:
+        """Write down that a run is lost which the engine had begun to start when it was killed.
+
+        Its worker may be at work, but the engine knows nothing of it, and never will.
+        """
+        log.warning("An engine that was killed has lost a run, run=%s", run_id)
+        end_processes_of(run_id)
+        self._engine.remove(container.name)
+        self._ledger(run_id).write_outcome(Outcome())
 
     def _create(self, job: Job) -> Container:
         has_internet = job.network is Network.INTERNET

@@ -545,6 +545,31 @@ class DyingEngine(DockerEngine):
         return die
 
 
+class ForgetfulEngine(DockerEngine):
+    """As an engine answers that was killed while it started something, and began anew."""
+
+    def start(self, name: str) -> None:
+        raise EngineRefused(f"The engine could not start {name}: task 56ee75: already exists.")
+
+
+def test_run_that_a_killed_engine_has_lost_sight_of_is_lost_and_leaves_nothing(
+    bench: JobBench, engine: DockerEngine, surroundings: Surroundings
+) -> None:
+    run_id = prepared(bench, code("1"))
+    dying = DockerExecutor(
+        bench.workspace, DyingEngine(engine.api, "start", is_done=False), surroundings
+    )
+    with pytest.raises(SystemExit):
+        dying.start(job_of(bench, run_id))
+
+    executor = DockerExecutor(bench.workspace, ForgetfulEngine(engine.api), surroundings)
+    executor.start(job_of(bench, run_id))
+
+    assert executor.attach(run_id) is Standing.ENDED
+    assert executor.collect(run_id).verdict.status is RunStatus.LOST
+    assert leavings(bench, engine, surroundings) == []
+
+
 STARTING = ("ensure_project_network", "remove_volume", "make_volume", "create", "start")
 ENDING = ("logs", "remove", "remove_volume")
 
