@@ -14,6 +14,20 @@ from tests.helpers.engine import BASE_IMAGE, TORCH_IMAGE, Engine, open_engine, r
 from tests.helpers.postgresql import Server, start_server
 
 
+_GIT_CONFIG = "[user]\n\tname = Ada\n\temail = ada@example.org\n[init]\n\tdefaultBranch = main\n"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def git_identity(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give git an identity of the tests' own, for what a module makes before its first test."""
+    file = tmp_path_factory.mktemp("git") / "gitconfig"
+    file.write_text(_GIT_CONFIG)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_CONFIG_GLOBAL", str(file))
+        patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        yield
+
+
 @pytest.fixture
 def database_kind(request: pytest.FixtureRequest) -> str:
     """What keeps the test's workspace: ``sqlite``, or what `helpers.postgresql` asks for."""
@@ -48,9 +62,7 @@ def isolated_environment(
     monkeypatch.setenv("NB2PROD_USER", "ada")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    (tmp_path / "gitconfig").write_text(
-        "[user]\n\tname = Ada\n\temail = ada@example.org\n[init]\n\tdefaultBranch = main\n"
-    )
+    (tmp_path / "gitconfig").write_text(_GIT_CONFIG)
 
 
 @pytest.fixture
