@@ -13,7 +13,6 @@ from nb2prod.workspace.workspace import Workspace, open_workspace
 from tests.helpers.engine import BASE_IMAGE, TORCH_IMAGE, Engine, open_engine, require_images
 from tests.helpers.postgresql import Server, start_server
 
-
 _GIT_CONFIG = "[user]\n\tname = Ada\n\temail = ada@example.org\n[init]\n\tdefaultBranch = main\n"
 
 
