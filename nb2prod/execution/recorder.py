@@ -289,7 +289,6 @@ class Recorder:
 
     def _write(self, line: bytes, *, is_boundary: bool) -> None:
         rest = memoryview(line)
-        size_bytes = self._stream.seek(0, os.SEEK_END)
         try:
             while rest:
                 rest = rest[self._stream.write(rest) or 0 :]
@@ -298,7 +297,8 @@ class Recorder:
         except OSError as error:
             # Half a line would end the log for its readers, whatever can be written later.
             with suppress(OSError):
-                self._stream.truncate(size_bytes)
+                written = len(line) - len(rest)
+                self._stream.truncate(self._stream.seek(0, os.SEEK_END) - written)
             raise storage_error(self.folder.events, error) from error
 
     def _tell(self, event: Event) -> None:

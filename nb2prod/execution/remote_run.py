@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from nb2prod.errors import PageNotFound, ServiceUnreachable
+from nb2prod.errors import PageNotFound
 from nb2prod.execution.models import CiContext, Profile, RunRecord
 from nb2prod.execution.record_json import record_from_json
-from nb2prod.execution.recorder import Listener
-from nb2prod.execution.remote_watch import LOOK_INTERVAL_S, PATIENCE_S, Pause, RunWatch
+from nb2prod.execution.remote_watch import LOOK_INTERVAL_S, Pause
 from nb2prod.registry.models import Reference
-from nb2prod.remote.client import ServiceClient
+from nb2prod.remote.client import ServiceClient, unknown_answer
 
 PAGE_PATIENCE_S = 60.0
 
@@ -63,15 +62,10 @@ def ask_for_run(client: ServiceClient, project: str, request: RemoteRequest) -> 
         "cell_timeout_s": request.cell_timeout_s,
         "ci": None if request.ci is None else request.ci.said(),
     }
-    try:
-        return record_of(client.post(body, "projects", project, "runs"))
-    except ServiceUnreachable as error:
-        if error.detail.get("is_unsent"):
-            raise
-        raise ServiceUnreachable(
-            f"{error.message} The run may have been asked for all the same: look into the gallery"
-            " before you ask again."
-        ) from error
+    doubt = (
+        "The run may have been asked for all the same: look into the gallery before you ask again."
+    )
+    return record_of(client.ask(body, "projects", project, "runs", doubt=doubt))
 
 
 def cancel_remote_run(client: ServiceClient, project: str, run_id: str) -> RunRecord:
@@ -89,39 +83,6 @@ def project_of_run(client: ServiceClient, run_id: str) -> str:
     """Return the project that a run is looked for in: that of the token, where it has one."""
     own = client.get("me").get("project")
     return str(own) if own else str(client.get("runs", run_id)["project"])
-
-
-def follow(
-    client: ServiceClient,
-    run: RunRecord,
-    listener: Listener,
-    *,
-    patience_s: float = PATIENCE_S,
-    pause: Pause = time.sleep,
-) -> RunRecord:
-    """Tell of what happens in a run, from its beginning to its end, and return its record.
-
-    A service that is away for a while, or is started anew, loses nothing: each look begins where
-    the last one ended.
-
-    Parameters
-    ----------
-    listener
-        Called with each event, in their order; what was printed comes in small portions.
-    patience_s
-        How long the service may be away before following ends.
-    pause
-        Waits for so many seconds.
-
-    Raises
-    ------
-    ServiceUnreachable
-        The service was away for too long; the run goes on without being followed.
-    RunNotFound, NotSignedIn
-        The run, or the right to see it, is gone.
-    """
-    watch = RunWatch(client, run, listener, patience_s=patience_s, pause=pause)
-    return record_of(watch.follow())
 
 
 def page_of(
@@ -174,7 +135,4 @@ def record_of(body: Mapping[str, Any]) -> RunRecord:
         }
         return record_from_json({**content, "metrics": metrics})
     except (ValueError, TypeError, AttributeError) as error:
-        raise ServiceUnreachable(
-            "The workspace describes its run in a way that this nb2prod does not know. Install the"
-            " version that the workspace has."
-        ) from error
+        raise unknown_answer("describes its run") from error

@@ -70,7 +70,10 @@ class DockerExecutor:
             except EngineRefused as error:
                 if former is None or _IS_THERE not in error.message:
                     raise
-                self._give_up(job.run_id, container)
+                # Its worker may be at work, but the engine that was killed while it started it
+                # knows nothing of it, and never will. `collect` ends it.
+                log.warning("An engine that was killed has lost a run, run=%s", job.run_id)
+                ledger.write_outcome(Outcome())
                 return
             log.info("Started a run's container, run=%s name=%s", job.run_id, container.name)
         ledger.write_start(container=container.id)
@@ -116,16 +119,6 @@ class DockerExecutor:
         volumes = {item["Labels"]["nb2prod.run"] for item in self._engine.volumes(labels)}
         layers = self._workspace.settings.runs_folder.glob("*/layers")
         return tuple(sorted(containers | volumes | {path.parent.name for path in layers}))
-
-    def _give_up(self, run_id: str, container: Container) -> None:
-        """Write down that a run is lost which the engine had begun to start when it was killed.
-
-        Its worker may be at work, but the engine knows nothing of it, and never will.
-        """
-        log.warning("An engine that was killed has lost a run, run=%s", run_id)
-        end_processes_of(run_id)
-        self._engine.remove(container.name)
-        self._ledger(run_id).write_outcome(Outcome())
 
     def _create(self, job: Job) -> Container:
         has_internet = job.network is Network.INTERNET

@@ -9,13 +9,13 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from nb2prod.errors import ServiceUnreachable, Unavailable
+from nb2prod.errors import Unavailable
 from nb2prod.execution.models import CiContext, Profile
 from nb2prod.execution.remote_watch import PATIENCE_S, Pause
 from nb2prod.jobs.sweep_models import Sweep, SweepRow, SweepTable, TableQuery
 from nb2prod.jobs.sweeps import SweepAsked
 from nb2prod.registry.models import Reference
-from nb2prod.remote.client import ServiceClient
+from nb2prod.remote.client import ServiceClient, unknown_answer
 
 log = logging.getLogger(__name__)
 
@@ -56,15 +56,11 @@ def ask_for_sweep(
         "profile": profile.value,
         "ci": None if ci is None else ci.said(),
     }
-    try:
-        return _sweep(client.post(body, "projects", project, "sweeps"))
-    except ServiceUnreachable as error:
-        if error.detail.get("is_unsent"):
-            raise
-        raise ServiceUnreachable(
-            f"{error.message} The sweep may have been made all the same: look into the project's"
-            " sweeps before you ask again."
-        ) from error
+    doubt = (
+        "The sweep may have been made all the same: look into the project's sweeps before you ask"
+        " again."
+    )
+    return _sweep(client.ask(body, "projects", project, "sweeps", doubt=doubt))
 
 
 def resume_remote_sweep(client: ServiceClient, project: str, sweep_id: str) -> Sweep:
@@ -119,7 +115,7 @@ def follow_sweep(
         pause(LOOK_INTERVAL_S)
         try:
             found = _sweep(client.get("projects", sweep.project, "sweeps", sweep.id, limit=1))
-        except (ServiceUnreachable, Unavailable):
+        except Unavailable:
             away_s += LOOK_INTERVAL_S
             if away_s > patience_s:
                 raise
@@ -174,7 +170,7 @@ def _sweep(body: Mapping[str, Any]) -> Sweep:
             }
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise _strange() from error
+        raise unknown_answer("describes its sweep") from error
 
 
 def _row(body: Mapping[str, Any]) -> SweepRow:
@@ -194,15 +190,8 @@ def _row(body: Mapping[str, Any]) -> SweepRow:
             }
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise _strange() from error
+        raise unknown_answer("describes its sweep") from error
 
 
 def _time(text: str | None) -> Any:
     return None if text is None else datetime.fromisoformat(text)
-
-
-def _strange() -> ServiceUnreachable:
-    return ServiceUnreachable(
-        "The workspace describes its sweep in a way that this nb2prod does not know. Install the"
-        " version that the workspace has."
-    )

@@ -8,11 +8,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from nb2prod.errors import InvalidInput, RepositoryNotFound, ServiceUnreachable
+from nb2prod.errors import InvalidInput, RepositoryNotFound
 from nb2prod.export.models import Finding, Severity
 from nb2prod.notebook.parameters import Parameter, ParameterType
 from nb2prod.notebook.reading import read_notebook
-from nb2prod.remote.client import ServiceClient
+from nb2prod.remote.client import ServiceClient, unknown_answer
 from nb2prod.store.git import Repository
 
 
@@ -118,7 +118,7 @@ def propose_there(client: ServiceClient, project: str, sent: SentNotebook) -> Re
             }
         )
     except (ValueError, TypeError, KeyError) as error:
-        raise _unknown() from error
+        raise unknown_answer("answers") from error
 
 
 def confirm_there(
@@ -140,7 +140,7 @@ def confirm_there(
     try:
         return RemoteVersion(**_known(RemoteVersion, answer))
     except TypeError as error:
-        raise _unknown() from error
+        raise unknown_answer("answers") from error
 
 
 def _place_in_repository(notebook: Path) -> str:
@@ -172,10 +172,3 @@ def _known(kind: type[Any], answer: Mapping[str, Any]) -> dict[str, Any]:
     # A newer service may tell of more.
     names = {item.name for item in fields(kind)}
     return {name: value for name, value in answer.items() if name in names}
-
-
-def _unknown() -> ServiceUnreachable:
-    return ServiceUnreachable(
-        "The workspace answers in a way that this nb2prod does not know. Install the version that"
-        " the workspace has."
-    )

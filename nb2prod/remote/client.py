@@ -135,6 +135,22 @@ class ServiceClient:
         """
         return self._json(self._send("POST", steps, json=body))
 
+    def ask(self, body: Mapping[str, Any], *steps: str, doubt: str) -> Any:
+        """Return what the service answers to a POST that makes something; raises as `get`.
+
+        Parameters
+        ----------
+        doubt
+            A sentence for who does not know whether it was made: there was no answer, and the
+            request may have arrived.
+        """
+        try:
+            return self.post(body, *steps)
+        except ServiceUnreachable as error:
+            if error.detail.get("is_unsent"):
+                raise
+            raise ServiceUnreachable(f"{error.message} {doubt}") from error
+
     def fetch(self, *steps: str) -> bytes:
         """Return a content below ``/api/v1`` as it is; raises as `get` does."""
         content: bytes = self._send("GET", steps).content
@@ -258,6 +274,14 @@ def service_address(server: str) -> str:
         )
     path = parts.path.rstrip("/").removesuffix(SERVICE_PATH)
     return f"{parts.scheme}://{parts.netloc}{path}{SERVICE_PATH}"
+
+
+def unknown_answer(what: str) -> ServiceUnreachable:
+    """Return what to raise for an answer of another version, such as `"describes its run"`."""
+    return ServiceUnreachable(
+        f"The workspace {what} in a way that this nb2prod does not know. Install the version that"
+        " the workspace has."
+    )
 
 
 def _is_here(host: str) -> bool:

@@ -33,6 +33,12 @@ MEANINGS = {
 }
 
 
+RUN_INSTEAD = (
+    ". Run the version in a terminal, as in `nb2prod run train@v1`, or start the whole workspace"
+    " with `nb2prod up`."
+)
+
+
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the errors that a route may answer with, for its description."""
     return {
@@ -51,13 +57,16 @@ def api_router() -> APIRouter:
     )
 
 
-def executor_of(gallery: Gallery) -> str:
-    """Return the executor that runs are given to; raises `Conflict` where there is none."""
+def executor_of(gallery: Gallery, *, instead: str = RUN_INSTEAD) -> str:
+    """Return the executor that runs are given to; raises `Conflict` where there is none.
+
+    Parameters
+    ----------
+    instead
+        What follows from it, and what one can do.
+    """
     if gallery.means.executor is None:
-        raise Conflict(
-            "This gallery only shows runs, it starts none. Run the version in a terminal, as in"
-            " `nb2prod run train@v1`, or start the whole workspace with `nb2prod up`."
-        )
+        raise Conflict(f"This gallery only shows runs, it starts none{instead}")
     return gallery.means.executor
 
 

@@ -18,8 +18,8 @@ from nb2prod.server.bodies import read_form
 from nb2prod.server.errors import status_of
 from nb2prod.server.gallery import Gallery, Reader
 from nb2prod.server.presentation import now
-from nb2prod.server.routes.common import GalleryHere, ReaderHere
-from nb2prod.server.routes.schedules_api import executor_of
+from nb2prod.server.routes.common import GalleryHere, ReaderHere, executor_of
+from nb2prod.server.routes.schedules_api import INSTEAD
 from nb2prod.server.schedule_view import ScheduleForm
 from nb2prod.workspace.projects import Role, require_role
 
@@ -51,7 +51,7 @@ async def create_schedule(
     fields = await read_form(request)
 
     def create() -> None:
-        executor_of(gallery)
+        executor_of(gallery, instead=INSTEAD)
         asked = schedule_view.asked_from(fields)
         schedules.create_schedule(gallery.workspace, project, asked, person=reader.person)
 
@@ -104,7 +104,7 @@ async def run_schedule(
 ) -> Response:
     """Ask for a run beside the schedule's times."""
     await run_in_threadpool(require_role, gallery.workspace, project, reader.person, Role.EDITOR)
-    executor = executor_of(gallery)
+    executor = executor_of(gallery, instead=INSTEAD)
     return await _done(
         gallery,
         reader,

@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import Depends, Path
 from starlette.responses import Response
 
-from nb2prod.errors import Conflict
 from nb2prod.execution.runs import runs_of_schedule
 from nb2prod.jobs import schedules
 from nb2prod.jobs.cron import read_cron
@@ -16,13 +15,21 @@ from nb2prod.server import api_models, schedule_models
 from nb2prod.server.bodies import described, json_body
 from nb2prod.server.gallery import Gallery, Reader
 from nb2prod.server.presentation import now
-from nb2prod.server.routes.common import GalleryHere, ReaderHere, answers, api_router
+from nb2prod.server.routes.common import (
+    GalleryHere,
+    ReaderHere,
+    answers,
+    api_router,
+    executor_of,
+)
 from nb2prod.server.schedule_models import PreviewAsked, ScheduleAsked, ScheduleChange
 from nb2prod.workspace import projects
 
 RUNS_SHOWN = 10
 
 router = api_router()
+
+INSTEAD = ", so a schedule would make none. Start the whole workspace with `nb2prod up`."
 
 Id = Annotated[str, Path(max_length=100, description="The schedule's id.")]
 
@@ -51,7 +58,7 @@ def create_schedule(
 ) -> schedule_models.ScheduleBody:
     """Make a schedule; its runs are the asking person's. For editors and owners."""
     projects.require_role(gallery.workspace, project, reader.person, projects.Role.EDITOR)
-    executor_of(gallery)
+    executor_of(gallery, instead=INSTEAD)
     schedule = schedules.create_schedule(
         gallery.workspace, project, asked.asked(), person=reader.person
     )
@@ -154,20 +161,10 @@ def run_schedule_now(
         project,
         schedule_id,
         person=reader.person,
-        executor=executor_of(gallery),
+        executor=executor_of(gallery, instead=INSTEAD),
         via=reader.via,
     )
     return api_models.run_body(record)
-
-
-def executor_of(gallery: Gallery) -> str:
-    """Return the name of the executor that runs are given to; raises `Conflict` without one."""
-    if gallery.means.executor is None:
-        raise Conflict(
-            "This gallery only shows runs, it starts none, so a schedule would make none. Start the"
-            " whole workspace with `nb2prod up`."
-        )
-    return gallery.means.executor
 
 
 def _body(

@@ -59,8 +59,7 @@ async def remove_secret(
             secrets.remove_secret, gallery.workspace, project, name, person=reader.person
         )
     except SecretNotFound as error:
-        form = Filled(error=error)
-        return await _page(request, gallery, reader, project, secret_form=form)
+        return await _page(request, gallery, reader, project, secret_form=Filled(error=error))
     return _to(gallery, project, "secrets")
 
 
@@ -96,8 +95,7 @@ async def revoke_token(
             tokens.revoke_project_token, gallery.workspace, project, token, person=reader.person
         )
     except TokenNotFound as error:
-        form = Filled(error=error)
-        return await _page(request, gallery, reader, project, token_form=form)
+        return await _page(request, gallery, reader, project, token_form=Filled(error=error))
     return _to(gallery, project, "tokens")
 
 

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from fastapi import Depends, Query
 from starlette.responses import Response
 
-from nb2prod.errors import Conflict
 from nb2prod.execution.models import RunRequest, RunStatus
 from nb2prod.jobs import sweeps
 from nb2prod.jobs.sweeps import Sweep, TableQuery
@@ -26,6 +25,7 @@ from nb2prod.server.routes.common import (
     ReaderHere,
     answers,
     api_router,
+    executor_of,
 )
 from nb2prod.server.sweep_models import NewSweep, Order
 from nb2prod.workspace import projects
@@ -34,6 +34,10 @@ from nb2prod.workspace.projects import Project, Role
 router = api_router()
 
 ROWS = 50
+_INSTEAD = (
+    ". Run the sweep in a terminal, as in `nb2prod sweep train@v1 -p 'alpha=0.1, 0.2'`, or start"
+    " the whole workspace with `nb2prod up`."
+)
 
 AskedHere = Annotated[NewSweep, Depends(json_body(NewSweep))]
 Sort = Annotated[
@@ -80,7 +84,7 @@ def create_sweep(
         request=RunRequest(
             by=reader.person,
             via=reader.via if asked.ci is None else "ci",
-            executor=executor_of(gallery),
+            executor=executor_of(gallery, instead=_INSTEAD),
             profile=asked.profile,
             ci=ci_context(asked.ci),
         ),
@@ -175,19 +179,8 @@ def resumed(gallery: Gallery, reader: Reader, project: str, sweep_id: str) -> Sw
     found = projects.require_role(workspace, project, person, Role.EDITOR)
     sweep = sweeps.get_sweep(workspace, project, sweep_id, person=person)
     version = load_version(found.repository, Reference(sweep.pipeline, sweep.version))
-    request = RunRequest(by=person, via=reader.via, executor=executor_of(gallery))
+    request = RunRequest(by=person, via=reader.via, executor=executor_of(gallery, instead=_INSTEAD))
     return sweeps.resume_sweep(workspace, found, version, sweep_id, request=request)
-
-
-def executor_of(gallery: Gallery) -> str:
-    """Return the name of the executor that runs are given to; raises `Conflict` without one."""
-    if gallery.means.executor is None:
-        raise Conflict(
-            "This gallery only shows runs, it starts none. Run the sweep in a terminal, as in"
-            " `nb2prod sweep train@v1 -p 'alpha=0.1, 0.2'`, or start the whole workspace with"
-            " `nb2prod up`."
-        )
-    return gallery.means.executor
 
 
 def _version(project: Project, asked: NewSweep) -> Version:
