@@ -4,7 +4,7 @@ import globals from "globals";
 export default [
   // The JupyterLab extension has a stricter configuration of its own.
   { ignores: ["extensions/lab/"] },
-  { ignores: ["**/vendor/", ".venv/", "dist/", "build/", "test-results/", "**/node_modules/"] },
+  { ignores: ["**/vendor/", ".venv/", ".bench/", "dist/", "build/", "test-results/", "**/node_modules/"] },
   js.configs.recommended,
   {
     rules: {

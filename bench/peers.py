@@ -19,6 +19,8 @@ from nb2prod_kernels.kernelspecs import KERNEL_DISPLAY_NAME, KERNEL_NAME
 from tests.helpers.engine import REPOSITORY
 
 ENVIRONMENTS = REPOSITORY / ".bench"
+# Of what a peer that failed has said.
+LAST_LINES = 40
 # A notebook's metadata, for whom the kernel is named there and not by an option.
 KERNEL = {
     "kernelspec": {"name": KERNEL_NAME, "display_name": KERNEL_DISPLAY_NAME, "language": "python"}
@@ -107,14 +109,7 @@ class Papermill:
 
     def run(self, command: list[str], environment: Mapping[str, str] | None = None) -> None:
         """Run a command to its end."""
-        with (self.peer.scratch / "log").open("ab") as log:
-            subprocess.run(
-                command,
-                check=True,
-                env=self.peer.environment(environment),
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        self._call(command, environment)
 
     def run_all(
         self,
@@ -125,15 +120,25 @@ class Papermill:
     ) -> None:
         """Run commands to their end, so many at once, by ``xargs``."""
         lines = [" ".join(f'"{word}"' for word in command) for command in commands]
-        with (self.peer.scratch / "log").open("ab") as log:
-            subprocess.run(
-                ["xargs", "-P", str(parallel), "-L", "1", "env"],
-                check=True,
+        xargs = ["xargs", "-P", str(parallel), "-L", "1", "env"]
+        self._call(xargs, environment, given="\n".join(lines).encode())
+
+    def _call(
+        self, command: list[str], environment: Mapping[str, str] | None, *, given: bytes = b""
+    ) -> None:
+        log = self.peer.scratch / "log"
+        with log.open("ab") as stream:
+            ended = subprocess.run(
+                command,
+                check=False,
                 env=self.peer.environment(environment),
-                input="\n".join(lines).encode(),
-                stdout=log,
+                input=given,
+                stdout=stream,
                 stderr=subprocess.STDOUT,
             )
+        if ended.returncode:
+            words = "\n".join(log.read_text(errors="replace").splitlines()[-LAST_LINES:])
+            sys.exit(f"papermill failed with status {ended.returncode}. It said last:\n{words}")
 
 
 def plain_environment() -> dict[str, str]:

@@ -78,7 +78,12 @@ class Demo:
             purpose="bench",
             ttl=TOKEN_LIFE,
         )
-        return {"MLFLOW_TRACKING_TOKEN": token, "MLFLOW_WORKSPACE": self.ours.project.name}
+        return {
+            "MLFLOW_TRACKING_TOKEN": token,
+            "MLFLOW_WORKSPACE": self.ours.project.name,
+            # A project's part of the server has no experiment that is there without a name.
+            "MLFLOW_EXPERIMENT_NAME": NOTEBOOK,
+        }
 
     def copy(self, folder: Path) -> Path:
         """Copy the project for somebody else; returns the notebook, with the kernel of all."""
