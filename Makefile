@@ -43,7 +43,7 @@ check: setup ## Lint, types, import arrows, docs: under a minute
 
 .PHONY: test
 test: setup ## All tests: unit, integration with real kernels and containers, end to end in a browser
-	@scripts/system.sh chromium postgres
+	@scripts/system.sh chromium postgres r
 	@if scripts/engine.sh; then scripts/images.sh; else [ -z "$${CI:-}" ]; fi
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
@@ -71,6 +71,11 @@ bench-spawn: setup ## Measure how fast servers start, against a plain DockerSpaw
 .PHONY: bench-jobs
 bench-jobs: setup ## Measure the queue, and a sweep against papermill and jupyter-scheduler
 	@$(BIN)/python -m bench.jobs $(BENCH_ARGS)
+
+.PHONY: corpus
+corpus: .venv/.ready ## Export the notebooks of DIR, and say what becomes of them; RUN=1 compares runs too
+	@$(BIN)/python -m bench.corpus $(or $(DIR),$(error Say which folder: make corpus DIR=notebooks)) \
+	  $(if $(RUN),--run) $(ARGS)
 
 .PHONY: format
 format: setup ## Format the Python code

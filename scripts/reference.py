@@ -104,6 +104,52 @@ def magics_page() -> str:
     )
 
 
+_FIELDS = {
+    "check": "a box to tick",
+    "boolean": "true, false or none",
+    "choice": "the choices",
+    "choices": "a box for each choice",
+    "number": "a field for a number",
+    "date": "a calendar",
+    "datetime": "a calendar with the time",
+    "text": "a line",
+    "lines": "several lines",
+    "json": "JSON, over several lines",
+}
+_MORE_PARAMETERS = (
+    'carrier: Literal["DL", "AA", "UA"] = "DL"  # airline',
+    "last_day: date | None = None  # where the data ends; None is today",
+    'markets: list[Literal["JFK", "LGA"]] = ["JFK"]  # airports',
+    "holidays: list[date] = [date(2024, 1, 1)]  # no flights",
+)
+
+
+def parameters_page() -> str:
+    """Every type of parameter, with a line that makes one and what becomes of it."""
+    from nb2prod.export.options import option_text
+    from nb2prod.notebook.parameter_python import PYTHON_TYPES
+    from nb2prod.notebook.parameter_source import scan_parameters
+    from nb2prod.server.run_form import kind_of
+
+    rows = []
+    for line in (*(row.example for row in PYTHON_TYPES.values()), *_MORE_PARAMETERS):
+        ((parameter,), _) = scan_parameters(line)
+        rows.append(
+            (
+                f"`{line}`",
+                f"`{parameter.type_text}`",
+                _FIELDS[kind_of(parameter)],
+                f"`{option_text(parameter)}`",
+            )
+        )
+    heads = ("Line of the cell", "Type", "A form shows", "`--help` shows")
+    return (
+        "# Parameters\n\nWhat the cell tagged `parameters` assigns, and what becomes of each line"
+        " everywhere else. How they are written and read is said in [Write"
+        " parameters](../howto/parameters.md).\n\n" + table(heads, rows)
+    )
+
+
 def commands_page() -> str:
     """Every command with its arguments and options."""
     from nb2prod.cli.main import app
@@ -197,6 +243,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors_page,
     "findings.md": findings_page,
     "magics.md": magics_page,
+    "parameters.md": parameters_page,
     "cli.md": commands_page,
     "settings.md": settings_page,
     "api.md": routes_page,

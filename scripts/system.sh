@@ -7,7 +7,7 @@ set -euo pipefail
 declare -A package=(
   [python3]=python3 [venv]=python3-venv [git]=git [node]=nodejs [npm]=npm [chromium]="chromium fonts-dejavu-core"
   [docker]="docker.io iptables" [iptables]=iptables [debootstrap]="debootstrap debian-archive-keyring"
-  [postgres]=postgresql
+  [postgres]=postgresql [r]="r-base-core r-cran-irkernel"
 )
 
 has() {
@@ -19,6 +19,8 @@ has() {
     docker) command -v dockerd >/dev/null && command -v docker >/dev/null && command -v iptables >/dev/null ;;
     # Debian keeps the server's programs off the PATH.
     postgres) compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null ;;
+    # R, and the package that makes a Jupyter kernel of it.
+    r) command -v Rscript >/dev/null && Rscript --vanilla -e 'loadNamespace("IRkernel")' >/dev/null 2>&1 ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }

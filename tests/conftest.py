@@ -59,6 +59,8 @@ def isolated_environment(
         monkeypatch.setenv("NB2PROD_DATABASE_URL", server.make())
     monkeypatch.setenv("NB2PROD_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("NB2PROD_USER", "ada")
+    # A project that declares an environment would have it locked with what an index says today.
+    monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     (tmp_path / "gitconfig").write_text(_GIT_CONFIG)

@@ -1,1 +1,1 @@
-"""Kernels: their kernelspecs, and the probe that tells which files a notebook opens."""
+"""Kernels: their kernelspecs, the probe that tells which files a notebook opens, own modules."""

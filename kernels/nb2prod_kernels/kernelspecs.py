@@ -105,13 +105,7 @@ def interpreter_of(kernel_name: str) -> Path:
     NoSuchKernel
         There is no such kernelspec, or its program is not there.
     """
-    from jupyter_client.kernelspec import KernelSpecManager
-    from jupyter_client.kernelspec import NoSuchKernel as JupyterNoSuchKernel
-
-    try:
-        spec = KernelSpecManager().get_kernel_spec(kernel_name)
-    except JupyterNoSuchKernel as error:
-        raise NoSuchKernel(missing_kernel(kernel_name)) from error
+    spec = _spec(kernel_name)
     program = spec.argv[0] if spec.argv else ""
     if program in _OWN_PYTHON:
         return Path(sys.executable)
@@ -123,6 +117,21 @@ def interpreter_of(kernel_name: str) -> Path:
             " Install that environment again, or choose another kernel."
         )
     return Path(found)
+
+
+def language_of(kernel_name: str) -> str:
+    """Return the language of a kernelspec, in small letters; raises `NoSuchKernel`."""
+    return str(_spec(kernel_name).language).lower()
+
+
+def _spec(kernel_name: str) -> Any:
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.kernelspec import NoSuchKernel as JupyterNoSuchKernel
+
+    try:
+        return KernelSpecManager().get_kernel_spec(kernel_name)
+    except JupyterNoSuchKernel as error:
+        raise NoSuchKernel(missing_kernel(kernel_name)) from error
 
 
 def missing_kernel(kernel_name: str) -> str:

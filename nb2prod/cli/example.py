@@ -17,6 +17,7 @@ from nb2prod.cli.output import console
 from nb2prod.errors import InvalidInput, PreflightBlocked, StorageUnusable, storage_error
 from nb2prod.notebook.reading import read_notebook
 from nb2prod.registry.models import Version
+from nb2prod.registry.project_files import FolderFiles
 from nb2prod.registry.versions import (
     EnvironmentOf,
     Proposal,
@@ -150,6 +151,7 @@ def promote_example(
                 path=f"{name}.ipynb",
                 directory=".",
                 environment=environment,
+                project=FolderFiles(root=project.root),
             )
             _require_promotable(proposal)
             version = confirm(proposal, author_of(person))

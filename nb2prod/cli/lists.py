@@ -1,4 +1,4 @@
-"""``nb2prod versions | runs | show | diff | pages | open``."""
+"""``nb2prod runs | show | pages | open``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.syntax import Syntax
 
 from nb2prod.cli.context import (
     GALLERY_PREFIX,
@@ -28,39 +27,14 @@ from nb2prod.cli.output import (
     print_table,
     styled_status,
 )
-from nb2prod.cli.promote import default_text, print_parameters
+from nb2prod.cli.promote import print_parameters
 from nb2prod.errors import RunNotFound
 from nb2prod.execution.models import RunRecord, RunStatus
-from nb2prod.registry.diff import compare_versions
 from nb2prod.registry.models import Reference, Version
-from nb2prod.registry.versions import list_versions, load_version
+from nb2prod.registry.versions import load_version
 from nb2prod.workspace.workspace import Workspace
 
 ALL_OPTION = typer.Option(False, "--all", "-a", help="Of all your projects, not only this one.")
-
-
-def versions(
-    pipeline: Annotated[str | None, typer.Argument(help="Only this pipeline's.")] = None,
-    as_json: bool = JSON_OPTION,
-) -> None:
-    """List the versions in this repository, newest first."""
-    entries = list_versions(here().root, pipeline)
-    if as_json:
-        print_json([{"reference": str(entry.reference), "entry": entry} for entry in entries])
-        return
-    print_table(
-        ("Version", "Commit", "Author", "Promoted"),
-        [
-            (
-                str(entry.reference),
-                entry.commit[:10],
-                escape(entry.author),
-                age(entry.created_at),
-            )
-            for entry in entries
-        ],
-        empty="No versions yet; `nb2prod promote NOTEBOOK` makes the first.",
-    )
 
 
 def runs(
@@ -125,37 +99,6 @@ def show(
         print_json(_version_json(version))
     else:
         _print_version(version)
-
-
-def diff(
-    before: Annotated[str, typer.Argument(help="A version, as in `train@v1`.")],
-    after: Annotated[str, typer.Argument(help="Another, as in `train@v2`.")],
-    as_json: bool = JSON_OPTION,
-) -> None:
-    """Compare two versions: script, parameters, packages."""
-    root = here().root
-    found = compare_versions(
-        load_version(root, Reference.parse(before)), load_version(root, Reference.parse(after))
-    )
-    if as_json:
-        print_json(found)
-        return
-    if found.is_empty:
-        console.print(f"{found.before} and {found.after} do not differ.")
-        return
-    if found.script:
-        console.print(Syntax(found.script, "diff", theme="ansi_light", background_color="default"))
-    for change in found.parameters:
-        old, new = (
-            "absent" if side is None else f"{side.type_text} = {default_text(side)}"
-            for side in (change.before, change.after)
-        )
-        console.print(f"parameter [bold]{change.name}[/]: {escape(old)} → {escape(new)}")
-    for package in found.packages:
-        console.print(
-            f"package [bold]{escape(package.name)}[/]:"
-            f" {package.before or 'absent'} → {package.after or 'absent'}"
-        )
 
 
 def pages(
@@ -292,8 +235,11 @@ def _print_version(version: Version) -> None:
     console.print(
         f"commit {version.commit}\npromoted {age(version.created_at)} by {escape(version.author)}"
         f"\nfrom {escape(manifest.notebook)}, kernel {escape(manifest.kernel_name)},"
-        f" Python {lock.python}, lock {lock.sha256[:12]}"
+        f" {escape(lock.interpreter)}, lock {lock.sha256[:12]}"
+        f" ({escape(lock.declared_in) or 'observed'})"
     )
+    for module in manifest.modules:
+        console.print(f"own module {escape(module.path)} [dim]{module.sha256[:12]}[/]")
     print_parameters(manifest.parameters)
 
 
@@ -304,7 +250,11 @@ def _version_json(version: Version) -> dict[str, Any]:
         "author": version.author,
         "created_at": version.created_at,
         "manifest": version.manifest,
-        "lock": {"sha256": version.lock.sha256, "is_observed": version.lock.is_observed},
+        "lock": {
+            "sha256": version.lock.sha256,
+            "is_observed": version.lock.is_observed,
+            "declared_in": version.lock.declared_in,
+        },
         "script": version.script,
         "assets": sorted(version.assets),
     }

@@ -26,6 +26,7 @@ from nb2prod.cli import (
     serve,
     sweep,
     token,
+    versions,
 )
 from nb2prod.cli.errors import EXIT_INTERRUPTED, exit_status
 from nb2prod.cli.output import error_console
@@ -47,10 +48,11 @@ app.command()(promote.promote)
 app.command()(run.run)
 app.command()(sweep.sweep)
 app.command()(cancel.cancel)
-app.command()(lists.versions)
+app.command()(versions.versions)
 app.command()(lists.runs)
 app.command()(lists.show)
-app.command()(lists.diff)
+app.command()(versions.diff)
+app.command()(versions.checkout)
 app.command()(lists.pages)
 app.command("open")(lists.open_)
 app.command()(serve.serve)

@@ -24,6 +24,7 @@ from nb2prod.registry.models import Version
 from nb2prod.registry.remote_promotion import RemoteProposal, RemoteVersion
 from nb2prod.registry.versions import Proposal, confirm, propose
 
+_SILENCED_MARK = "[dim]- silenced[/]"
 _SEVERITY_MARKS = {
     Severity.BLOCKING: "[bold red]✕ blocking[/]",
     Severity.WARNING: "[yellow]▲ warning[/] ",
@@ -103,18 +104,17 @@ def print_findings(findings: tuple[Finding, ...], *, to: Console = console) -> N
     for finding in findings:
         place = "" if finding.cell is None else f" cell {finding.cell}"
         place += "" if finding.line is None else f", line {finding.line}"
+        mark = _SILENCED_MARK if finding.is_silenced else _SEVERITY_MARKS[finding.severity]
         to.print(
-            f"{_SEVERITY_MARKS[finding.severity]}{place}: {escape(finding.message)}"
-            f" [dim]({finding.code})[/]",
+            f"{mark}{place}: {escape(finding.message)} [dim]({finding.code})[/]",
             soft_wrap=True,
         )
-        if finding.way_out:
+        if finding.silenced_because is not None:
+            to.print(
+                f"           [dim]silenced: {escape(finding.silenced_because)}[/]", soft_wrap=True
+            )
+        elif finding.way_out:
             to.print(f"           [dim]→ {escape(finding.way_out)}[/]", soft_wrap=True)
-
-
-def default_text(parameter: Parameter) -> str:
-    """Write a parameter's default as Python would."""
-    return repr(parameter.default)
 
 
 def print_parameters(parameters: tuple[Parameter, ...]) -> None:
@@ -125,7 +125,7 @@ def print_parameters(parameters: tuple[Parameter, ...]) -> None:
             (
                 escape(item.name),
                 escape(f"{item.type_text} {item.range_text}".rstrip()),
-                escape(default_text(item)),
+                escape(item.default_text),
                 f"[dim]{escape(item.help)}[/]",
             )
             for item in parameters
@@ -226,8 +226,8 @@ def _print_script(shown: RemoteProposal) -> None:
         console.print(Syntax(shown.diff, "diff", theme="ansi_light", background_color="default"))
     elif not shown.is_unchanged:
         console.print(
-            f"The script is that of {shown.former}; parameters' or the environment's description"
-            " changed."
+            f"The script is that of {shown.former}; what changed are settings, the environment's"
+            " lock, or modules of your own."
         )
 
 
@@ -249,7 +249,7 @@ def _print_made(version: RemoteVersion, *, run: str) -> None:
 
 
 def _blocked(shown: RemoteProposal) -> PreflightBlocked:
-    count = sum(finding.severity is Severity.BLOCKING for finding in shown.findings)
+    count = sum(finding.blocks for finding in shown.findings)
     return PreflightBlocked(
         f"Nothing was promoted: {count} finding{'s' if count > 1 else ''} of {shown.pipeline} must"
         " be mended first."

@@ -12,7 +12,8 @@ from pathlib import PurePosixPath
 
 from nb2prod.errors import KernelUnavailable
 from nb2prod.execution.models import FileAccess, FileUse
-from nb2prod.registry.lock import observe_environment, read_pins
+from nb2prod.registry.coverage import is_same_version
+from nb2prod.registry.lock import installed, observe_environment
 from nb2prod.registry.models import EnvironmentLock, Version
 from nb2prod.store.git import Repository
 
@@ -31,10 +32,29 @@ def environment_note(kernel_name: str, lock: EnvironmentLock) -> str:
         now = observe_environment(kernel_name).lock
     except KernelUnavailable as error:
         return f"The environment could not be compared with the lock: {error}"
-    changes = package_changes(_pins(lock), _pins(now))
-    if not changes:
+    return lock_note(lock, now)
+
+
+def lock_note(lock: EnvironmentLock, now: EnvironmentLock) -> str:
+    r"""Compare what is installed with a lock; empty where nothing is to be said.
+
+    Examples
+    --------
+    >>> observed = EnvironmentLock(text="pip==25\nsix==1.1\n", python="3.11.7", is_observed=True)
+    >>> lock = EnvironmentLock(text="cuda==13\nsix==1.0\n", python="3.11.7", is_observed=False)
+    >>> lock_note(lock, observed)
+    "The environment is not that of the version's lock: six 1.0 → 1.1, and 1 package absent."
+    """
+    locked, found = _comparable(lock, now)
+    absent = set() if lock.is_observed else set(locked) - set(found)
+    # By the dozen where a build for the processor stands for one with a GPU's libraries.
+    changes = package_changes({name: locked[name] for name in locked if name not in absent}, found)
+    words = [listed(changes)] if changes else []
+    if absent:
+        words.append(f"{len(absent)} package{'s' * (len(absent) > 1)} absent")
+    if not words:
         return ""
-    return f"The environment is not that of the version's lock: {listed(changes)}."
+    return f"The environment is not that of the version's lock: {', and '.join(words)}."
 
 
 def package_changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
@@ -73,6 +93,16 @@ def code_note(version: Version, files: Iterable[FileUse]) -> str:
     return f"Code of the project was not as in commit {version.commit[:10]}: {listed(strangers)}."
 
 
+def modules_note(modules: Iterable[str]) -> str:
+    """Say which copies of the project's own modules ran; empty where none did.
+
+    >>> modules_note({"models/lags.py", "helpers.py"})
+    "Ran the version's own copy of helpers.py, models/lags.py."
+    """
+    known = sorted(modules)
+    return f"Ran the version's own copy of {listed(known)}." if known else ""
+
+
 def secrets_note(artifacts: Iterable[str]) -> str:
     """Say which artifacts are not kept, for what they hold.
 
@@ -90,5 +120,15 @@ def listed(items: Iterable[str]) -> str:
     return ", ".join(shown[:SHOWN_AT_MOST]) + more
 
 
-def _pins(lock: EnvironmentLock) -> dict[str, str]:
-    return {"python": lock.python, **read_pins(lock)}
+def _comparable(
+    lock: EnvironmentLock, now: EnvironmentLock
+) -> tuple[dict[str, str], dict[str, str]]:
+    locked, found = installed(lock), installed(now)
+    if lock.is_observed:
+        return locked, found
+    # What a project declares is a part of what its kernel has, and of no build in particular.
+    return locked, {
+        name: locked[name] if is_same_version(locked[name], version) else version
+        for name, version in found.items()
+        if name in locked
+    }

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from typing import Any
 
 import nbformat
@@ -20,7 +22,14 @@ from nbformat import NotebookNode
 
 from nb2prod.errors import InvalidInput, NotAVersion, RunUnsuccessful
 from nb2prod.execution.execute import RunSession, execute
-from nb2prod.execution.models import CellStatus, CiContext, RunRecord, RunRequest, RunStatus
+from nb2prod.execution.models import (
+    CellStatus,
+    CiContext,
+    Profile,
+    RunRecord,
+    RunRequest,
+    RunStatus,
+)
 from nb2prod.execution.papermill_io import Origin
 from nb2prod.execution.papermill_report import PapermillReport
 from nb2prod.execution.papermill_there import (
@@ -32,9 +41,8 @@ from nb2prod.execution.papermill_there import (
 from nb2prod.execution.place import WorkspacePlace
 from nb2prod.execution.preparation import has_tag, prepare_notebook
 from nb2prod.execution.runner import Limits
-from nb2prod.execution.runs import create_run
+from nb2prod.execution.runs import create_run, full_values
 from nb2prod.notebook.models import INJECTED_PARAMETERS_TAG
-from nb2prod.notebook.parameters import read_values
 from nb2prod.registry.models import Reference, Version
 from nb2prod.registry.versions import load_version, version_notebook
 from nb2prod.settings import RemoteSettings, Settings
@@ -153,7 +161,7 @@ def _session(nb: NotebookNode, options: dict[str, Any]) -> Iterator[RunSession]:
     listener, limits = _papermill_options(options)
     settings = Settings.from_environment()
     version = load_version(origin.root, origin.reference)
-    values = read_values(version.manifest.parameters, _given_values(nb))
+    values = full_values(version, _given_values(nb), Profile.FULL)
     _check_cells(nb, origin.reference, [cell.source for cell in version_notebook(version).cells])
     with open_workspace(settings) as workspace:
         project = _project(workspace, version, origin)
@@ -205,7 +213,16 @@ def _papermill_options(options: dict[str, Any]) -> tuple[PapermillReport, Limits
 
 def _given_values(nb: NotebookNode) -> Mapping[str, object]:
     given = nb.metadata.get("papermill", {}).get("parameters") or {}
-    return dict(given)
+    return {name: _as_json(value) for name, value in given.items()}
+
+
+def _as_json(value: object) -> object:
+    # Who calls papermill from Python gives dates and paths as they are.
+    if isinstance(value, list | tuple):
+        return [_as_json(item) for item in value]
+    if isinstance(value, date):
+        return value.isoformat()
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _own_cells(nb: NotebookNode) -> list[NotebookNode]:

@@ -45,7 +45,8 @@ from nb2prod.execution.record import EMPTY_NOTEBOOK, History, fold, without_secr
 from nb2prod.execution.recorder import MAX_OUTPUT_BYTES, RunFolder, now
 from nb2prod.execution.redaction import Redactor
 from nb2prod.execution.request import read_version
-from nb2prod.execution.untrusted import UntrustedFolder, read_event, read_lines
+from nb2prod.execution.untrusted import read_event, read_lines
+from nb2prod.store.untrusted_folder import UntrustedFolder
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from nb2prod.execution.artifacts import (
     keep_written,
 )
 from nb2prod.execution.cancellation import Cancellation, cancelled_by_signals
-from nb2prod.execution.circumstances import environment_note, listed, secrets_note
+from nb2prod.execution.circumstances import environment_note, listed, modules_note, secrets_note
 from nb2prod.execution.collect import read_history
 from nb2prod.execution.events import (
     FilesSeen,
@@ -36,6 +36,7 @@ from nb2prod.execution.events import (
 from nb2prod.execution.lineage import Lineage
 from nb2prod.execution.memory import CGROUPS, MemoryUse, read_memory_use, shortage
 from nb2prod.execution.models import FileAccess, FileUse, RunRecord, RunStatus
+from nb2prod.execution.own_modules import lay_out
 from nb2prod.execution.place import Place
 from nb2prod.execution.record import metrics_without_secrets
 from nb2prod.execution.recorder import Listener, Recorder, now, write_json
@@ -148,6 +149,7 @@ class _Execution:
             place.own_folders,
             time.time_ns(),
             written_folder=None if container is None else container.written,
+            own_modules=recorder.folder.own_modules,
         )
         self._has_lost_sight = False
         # One thread: files are hashed while the next cell runs, one after the other.
@@ -182,6 +184,7 @@ class _Execution:
             memory_use=self._memory_use,
             resources=session.record.resources,
             secrets=self._secrets,
+            own_modules=lay_out(session.version, self._recorder.folder.own_modules),
         )
         if self._tracking is not None:
             self._tracking.start()
@@ -200,6 +203,7 @@ class _Execution:
             failure = error
         finally:
             self._hashing.shutdown(wait=True)
+            shutil.rmtree(self._recorder.folder.own_modules, ignore_errors=True)
         try:
             self._keep_memory_use()
             self._keep_results()
@@ -213,6 +217,7 @@ class _Execution:
         files = self._lineage.settle()
         is_complete = self._lineage.machine is not None and not self._has_lost_sight
         self._recorder.append(FilesSettled(at=now(), files=files, is_complete=is_complete))
+        self._note(modules_note(self._lineage.own_modules))
         self._note(self._session.place.describe_code(self._session.version, files))
         history = read_history(self._recorder.folder)
         executed = self._recorder.folder.executed
@@ -289,7 +294,8 @@ class _Execution:
             self._recorder.note(f"Not all files that were read are known: {error}")
 
     def _roots(self) -> list[str]:
-        return sorted({str(self._root.absolute()), str(self._root.resolve())})
+        roots = {str(self._root.absolute()), str(self._root.resolve())}
+        return [*sorted(roots), str(self._recorder.folder.own_modules)]
 
 
 def _kernel_environment(place: Place, secrets: Mapping[str, str]) -> Mapping[str, str]:

@@ -62,6 +62,8 @@ class Lineage:
     written_folder
         Folder of all that the run has written under the root, and of nothing else: the upper layer
         of an overlay. `None` where there is no such folder.
+    own_modules
+        Folder of the version's copies of the project's modules.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Lineage:
         started_at_ns: int,
         *,
         written_folder: Path | None = None,
+        own_modules: Path | None = None,
     ) -> None:
         self._root = root.resolve()
         self._spelled_root = root.absolute()
@@ -82,6 +85,8 @@ class Lineage:
         self._own = tuple(folder for folder in resolved if not self._root.is_relative_to(folder))
         self._started_at_ns = started_at_ns
         self._written_folder = written_folder
+        self._own_modules = own_modules
+        self.own_modules: set[str] = set()
         self._offset = 0
         self._read: dict[str, _State] = {}
         self._written: set[str] = set()
@@ -99,6 +104,7 @@ class Lineage:
                 continue
             path = self._relative(fact["path"])
             if path is None:
+                self._note_module(fact["path"])
                 continue
             mode = fact["mode"]
             if mode == "w":
@@ -199,6 +205,11 @@ class Lineage:
         except (OSError, RuntimeError, ValueError):
             return None
         return relative.as_posix() if is_ours else None
+
+    def _note_module(self, name: str) -> None:
+        path, folder = Path(name), self._own_modules
+        if folder is not None and path.is_relative_to(folder) and path.suffix == ".py":
+            self.own_modules.add(path.relative_to(folder).as_posix())
 
     def _is_skipped(self, relative: Path, target: Path) -> bool:
         if not SKIPPED_FOLDERS.isdisjoint(relative.parts) or target.suffix in SKIPPED_SUFFIXES:

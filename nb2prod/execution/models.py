@@ -261,6 +261,8 @@ class RunRecord:
     peak_memory_mb, memory_limit_mb
         The most memory that it used at once, files that the system keeps in memory included, and
         how much it might; `None` where it had none of its own.
+    language
+        Of the version: a key of `nb2prod.notebook.languages.LANGUAGES`.
     """
 
     id: str
@@ -298,6 +300,7 @@ class RunRecord:
     attempts: tuple[Attempt, ...] = ()
     peak_memory_mb: int | None = None
     memory_limit_mb: int | None = None
+    language: str = "python"
 
     @property
     def duration_s(self) -> float | None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from nb2prod.execution.models import RunRecord
 from nb2prod.execution.papermill_io import METADATA_KEY, version_node
+from nb2prod.notebook.languages import language_named
 from nb2prod.notebook.models import INJECTED_PARAMETERS_TAG, PARAMETERS_TAG
-from nb2prod.notebook.parameters import to_source
 from nb2prod.registry.models import Version
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def prepare_notebook(version: Version, record: RunRecord) -> NotebookNode:
     del node.metadata[METADATA_KEY]["root"]
     if record.parameters:
         injected = nbformat.v4.new_code_cell(
-            to_source(version.manifest.parameters, record.parameters),
+            _values_source(version, record),
             id="injected-parameters",
             metadata={"tags": [INJECTED_PARAMETERS_TAG]},
         )
@@ -42,6 +42,12 @@ def prepare_notebook(version: Version, record: RunRecord) -> NotebookNode:
 def has_tag(cell: NotebookNode, tag: str) -> bool:
     """Tell whether a cell has a tag."""
     return tag in cell.metadata.get("tags", ())
+
+
+def _values_source(version: Version, record: RunRecord) -> str:
+    language = language_named(version.manifest.language)
+    source = language.write(version.manifest.parameters, record.parameters)
+    return source or "# All values are as in the cell above."
 
 
 def _injection_index(node: NotebookNode) -> int:

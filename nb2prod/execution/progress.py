@@ -30,8 +30,9 @@ from nb2prod.execution.models import RunStatus
 from nb2prod.execution.outputs import without_ansi
 from nb2prod.execution.recorder import RunFolder, run_folder
 from nb2prod.execution.redaction import Redactor, redactor_of
-from nb2prod.execution.untrusted import UntrustedFolder, read_event
+from nb2prod.execution.untrusted import read_event
 from nb2prod.store.schema import members, pages, projects, runs
+from nb2prod.store.untrusted_folder import UntrustedFolder
 from nb2prod.workspace.secrets import known_values
 from nb2prod.workspace.workspace import Workspace
 

@@ -136,6 +136,11 @@ class RunFolder:
         return self.path / "opened.jsonl"
 
     @property
+    def own_modules(self) -> Path:
+        """While the kernel is there, the version's copies of the project's own modules."""
+        return self.path / "modules"
+
+    @property
     def tracking(self) -> Path:
         """Where the probe in the kernel finds the environment variables for MLflow."""
         return self.path / "tracking.json"

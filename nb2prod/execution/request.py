@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import shutil
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from nb2prod.execution.models import RunRecord
 from nb2prod.execution.record_json import record_to_json
 from nb2prod.execution.recorder import RunFolder, write_file, write_json
 from nb2prod.registry.manifest import read_manifest, write_manifest
-from nb2prod.registry.models import EnvironmentLock, Version
+from nb2prod.registry.models import Version
 
 
 def write_version(path: Path, version: Version) -> None:
@@ -28,9 +29,8 @@ def write_version(path: Path, version: Version) -> None:
         script=version.script,
         manifest=write_manifest(version.manifest),
         lock=version.lock.text,
-        assets={
-            name: base64.b64encode(content).decode() for name, content in version.assets.items()
-        },
+        assets=_encoded(version.assets),
+        modules=_encoded(version.modules),
     )
     write_file(path, file.model_dump_json(indent=1).encode())
 
@@ -50,7 +50,7 @@ def read_version(path: Path, *, repository: Path) -> Version:
     """
     try:
         file = _File.model_validate_json(path.read_bytes())
-        assets = {name: base64.b64decode(text) for name, text in file.assets.items()}
+        assets, modules = _decoded(file.assets), _decoded(file.modules)
     except (OSError, ValueError) as error:  # pydantic's and base64's are values' errors
         raise NotAVersion(f"{path} holds no version that could be run.") from error
     manifest = read_manifest(file.manifest)
@@ -63,10 +63,9 @@ def read_version(path: Path, *, repository: Path) -> Version:
         repository=repository,
         script=file.script,
         manifest=manifest,
-        lock=EnvironmentLock(
-            text=file.lock, python=manifest.python, is_observed=manifest.lock_is_observed
-        ),
+        lock=manifest.lock(file.lock),
         assets=assets,
+        modules=modules,
     )
 
 
@@ -98,6 +97,14 @@ def prepare_folder(folder: RunFolder, asked: RunRecord, version: Version) -> Run
     return work
 
 
+def _encoded(contents: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: base64.b64encode(content).decode() for name, content in contents.items()}
+
+
+def _decoded(texts: Mapping[str, str]) -> dict[str, bytes]:
+    return {name: base64.b64decode(text) for name, text in texts.items()}
+
+
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -110,3 +117,5 @@ class _File(BaseModel):
     manifest: str
     lock: str
     assets: dict[str, str]
+    # Of a run that was asked for before versions had any, there are none.
+    modules: dict[str, str] = {}

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nb2prod_kernels import probe
+from nb2prod_kernels import own_modules, probe
 from nb2prod_kernels.kernelspecs import NoSuchKernel, interpreter_of
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
@@ -29,25 +29,28 @@ from nb2prod.execution.events import (
     KernelStarted,
     MachineSeen,
     RunEnded,
-    error_line,
 )
 from nb2prod.execution.kernel_client import KernelProcess, RecordingClient
 from nb2prod.execution.kernel_log import KernelLog
+from nb2prod.execution.kernel_manners import KernelManners, locale_for, manners_of
 from nb2prod.execution.lineage import Lineage
 from nb2prod.execution.memory import MemoryUse, shortage
 from nb2prod.execution.models import CellStatus, RunStatus
 from nb2prod.execution.processes import RUN_ID_VARIABLE, end_processes_of
 from nb2prod.execution.recorder import Recorder, now
+from nb2prod.notebook.languages import PYTHON
+from nb2prod.notebook.models import LEFT_OUT_TAGS
 
 log = logging.getLogger(__name__)
 
-SKIP_TAG = "skip-execution"
 PROBE_TIMEOUT_S = 30.0
 FAREWELL_TIMEOUT_S = 10.0
 
 _HEADING = re.compile(r" {0,3}#{1,6}\s+(?P<text>.+?)\s*#*\s*\Z")
 # Nobody debugs a run; without this debugpy warns at each start.
 _KERNEL_ENVIRONMENT = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+# The first is nbclient's.
+_SKIP_TAGS = frozenset({"skip-execution", *LEFT_OUT_TAGS})
 _PLAIN_EXITS = frozenset({"", "0", "None", "False"})
 
 
@@ -108,6 +111,8 @@ class Runner:
         Name of its resource class, which has them.
     secrets
         Names of the environment variables that are secrets.
+    own_modules
+        Folder of the version's copies of the project's modules; `None` where it has none.
     """
 
     run_id: str
@@ -123,7 +128,10 @@ class Runner:
     memory_use: Callable[[], MemoryUse | None] = lambda: None
     resources: str = ""
     secrets: tuple[str, ...] = ()
+    own_modules: Path | None = None
     _deadline: float | None = field(default=None, init=False)
+    _language: str = field(default=PYTHON.key, init=False)
+    _manners: KernelManners = field(default_factory=KernelManners, init=False)
 
     async def run(self, roots: list[str], *, is_tracked: bool) -> None:
         """Run to the end, whatever it is, and record it.
@@ -143,6 +151,8 @@ class Runner:
             The event log can't be written.
         """
         self.cancellation.bind(asyncio.get_running_loop())
+        self._language = self.notebook.metadata.get("kernelspec", {}).get("language", "").lower()
+        self._manners = manners_of(self._language)
         process = client = None
         try:
             process = self._process()
@@ -179,7 +189,12 @@ class Runner:
     async def _start(
         self, process: KernelProcess, client: RecordingClient, roots: list[str], *, is_tracked: bool
     ) -> _End | None:
-        environment = {**self.environment, **_KERNEL_ENVIRONMENT, RUN_ID_VARIABLE: self.run_id}
+        environment = {
+            **self.environment,
+            **locale_for(self.environment),
+            **_KERNEL_ENVIRONMENT,
+            RUN_ID_VARIABLE: self.run_id,
+        }
         try:
             await process.start(directory=self.directory, environment=environment)
         except OSError as error:
@@ -210,9 +225,13 @@ class Runner:
     async def _send_probe(
         self, client: RecordingClient, roots: list[str], *, is_tracked: bool
     ) -> None:
-        language = self.notebook.metadata.get("kernelspec", {}).get("language", "")
-        if language != "python":
+        if self._language != PYTHON.key:
+            if self._manners.begin:
+                await client.run_silently(self._manners.begin, timeout_s=PROBE_TIMEOUT_S)
+            if self._manners.note:
+                self.recorder.note(self._manners.note)
             return
+        await self._bring_modules(client)
         folder = self.recorder.folder
         tracking = str(folder.tracking) if is_tracked else None
         code = probe.source(roots, str(folder.opened_files), tracking, self.secrets)
@@ -222,6 +241,17 @@ class Runner:
             self.recorder.note("The kernel can't tell which files it opens.")
         else:
             self.recorder.append(MachineSeen(at=now(), machine=self.lineage.machine))
+
+    async def _bring_modules(self, client: RecordingClient) -> None:
+        if self.own_modules is None:
+            return
+        code = own_modules.source(str(self.own_modules))
+        if not await client.run_silently(code, timeout_s=PROBE_TIMEOUT_S):
+            # Those that lie in the project's folder now are not the version's.
+            raise KernelUnavailable(
+                f"The kernel {self.kernel_name!r} does not take the version's own modules; is its"
+                " Python 3.8 or newer?"
+            )
 
     async def _cells(self, process: KernelProcess, client: RecordingClient) -> _End:
         is_alive = True
@@ -272,7 +302,7 @@ class Runner:
                 return self._failure(error, index + 1)
         if given_up is not None:
             return given_up
-        return self._success(client, index + 1)
+        return await self._success(client, index + 1)
 
     async def _watch(
         self, task: asyncio.Future[Any], process: KernelProcess, number: int
@@ -299,17 +329,27 @@ class Runner:
         reason = f"Cell {number} took longer than {_seconds(limits.cell_timeout_s)}."
         return limits.cell_timeout_s, _End(CellStatus.TIMED_OUT, RunStatus.TIMED_OUT, reason)
 
-    def _success(self, client: RecordingClient, number: int) -> _End:
-        error = None
-        if client.reply.get("status") == "error":
-            error = error_line(client.reply)  # expected, by the tag `raises-exception`
+    async def _success(self, client: RecordingClient, number: int) -> _End:
+        error, manners = None, self._manners
+        status = client.reply.get("status")
+        if status == "error":
+            error = manners.error_line(client.reply)  # expected: tag `raises-exception`
+        elif client.reply and status != "ok":
+            reason = f"Cell {number} did not come to its end: the kernel says {status!r}."
+            return _failed(reason, f"The kernel says {status!r}")
+        elif manners.is_whole and not await client.run_silently(
+            manners.is_whole, timeout_s=PROBE_TIMEOUT_S
+        ):
+            return _failed(f"Cell {number} {manners.not_whole}.", "The shell has ended")
         leaves = any(item.get("source") == "ask_exit" for item in client.reply.get("payload", ()))
+        if leaves and manners.asks_exit:
+            return _failed(f"Cell {number} {manners.asks_exit}.", "The kernel was quit")
         if leaves:
             return self._left("exit()", number)
         return _End(CellStatus.SUCCEEDED, error=error)
 
     def _failure(self, error: CellExecutionError, number: int) -> _End:
-        line = error_line({"ename": error.ename, "evalue": error.evalue})
+        line = self._manners.error_line({"ename": error.ename, "evalue": error.evalue})
         if error.ename != "SystemExit":
             reason = f"Cell {number} failed: {line}"
             return _End(CellStatus.FAILED, RunStatus.FAILED, reason, line)
@@ -359,8 +399,8 @@ class Runner:
 
 
 def is_run(cell: NotebookNode) -> bool:
-    """Tell whether a cell is code that is meant to run."""
-    return cell.cell_type == "code" and SKIP_TAG not in cell.metadata.get("tags", ())
+    """Tell whether a cell is code that is meant to run; the script leaves some out."""
+    return cell.cell_type == "code" and _SKIP_TAGS.isdisjoint(cell.metadata.get("tags", ()))
 
 
 def last_heading(markdown: str) -> str:
@@ -384,7 +424,11 @@ def _no_output(number: int, timeout_s: float) -> _End:
         f"Cell {number} was done, but not all of its output came within {_seconds(timeout_s)}:"
         " what is recorded of it may lack something."
     )
-    return _End(CellStatus.FAILED, RunStatus.FAILED, reason, "Output is missing")
+    return _failed(reason, "Output is missing")
+
+
+def _failed(reason: str, error: str) -> _End:
+    return _End(CellStatus.FAILED, RunStatus.FAILED, reason, error)
 
 
 def _death(status: int | None) -> str:

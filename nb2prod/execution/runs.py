@@ -24,6 +24,7 @@ from nb2prod.execution.models import Profile, RunRecord, RunRequest, RunStatus
 from nb2prod.execution.processes import end_processes_of, remove_socket_folders
 from nb2prod.execution.record_json import record_from_json, record_to_json
 from nb2prod.execution.recorder import now, run_folder
+from nb2prod.notebook.languages import language_named
 from nb2prod.notebook.parameters import read_values
 from nb2prod.notebook.reading import to_node
 from nb2prod.registry.manifest import write_manifest
@@ -142,10 +143,14 @@ def full_values(
     Raises
     ------
     ParameterUnknown, ParameterInvalid
-        The values are not the version's.
+        The values are not the version's, or its language has no such value.
     """
-    small = version.manifest.run.smoke if profile is Profile.SMOKE else {}
-    return read_values(version.manifest.parameters, {**small, **values})
+    manifest = version.manifest
+    small = manifest.run.smoke if profile is Profile.SMOKE else {}
+    read = read_values(manifest.parameters, {**small, **values})
+    # What can't be written must not fail only when the run begins.
+    language_named(manifest.language).write(manifest.parameters, read)
+    return read
 
 
 def new_id() -> str:
@@ -187,6 +192,7 @@ def _new_row(
         sweep=request.sweep,
         schedule=request.schedule,
         ci=request.ci,
+        language=version.manifest.language,
     )
     stored = record_to_json(record)
     return {

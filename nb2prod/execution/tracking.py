@@ -42,6 +42,8 @@ from nb2prod.execution.tracking_store import (
 log = logging.getLogger(__name__)
 
 RUN_TAG = "nb2prod.run"
+# The MLflow run that an attempt has begun with, on those that its notebook starts besides.
+FIRST_TAG = "nb2prod.mlflow_run"
 EXECUTED_NOTEBOOK = "notebook"
 WRITTEN_FILES = "files"
 # In the workspace's home, where MLflow's server keeps all files, too.
@@ -155,7 +157,7 @@ class Tracking:
         # One by one: what MLflow does not take must not cost what it has, nor leave a run open.
         with self._noting("Not all is known of what MLflow has of this run"):
             downloads = self._recorder.folder.downloads
-            tracked = read_back(self._client, self.mlflow_run_id, self._record.id, downloads)
+            tracked = read_back(self._client, self.mlflow_run_id, downloads)
         for name in tracked.odd_metrics:
             self._recorder.note(f"The metric {name} is no finite number; only MLflow has it.")
         with self._noting("MLflow has not all of this run"):
@@ -188,7 +190,11 @@ class Tracking:
                 "MLFLOW_EXPERIMENT_ID": experiment_id,
                 "MLFLOW_RUN_ID": run.info.run_id,
                 "MLFLOW_RUN_CONTEXT": json.dumps(
-                    {RUN_TAG: self._record.id, "mlflow.parentRunId": run.info.run_id}
+                    {
+                        RUN_TAG: self._record.id,
+                        FIRST_TAG: run.info.run_id,
+                        "mlflow.parentRunId": run.info.run_id,
+                    }
                 ),
             }
             self._recorder.append(TrackingStarted(at=now(), mlflow_run_id=run.info.run_id))
@@ -237,7 +243,7 @@ def finish_lost(
     try:
         with asking_as(store):
             client = open_client(store)
-            tracked = read_back(client, mlflow_run_id, run_id, downloads)
+            tracked = read_back(client, mlflow_run_id, downloads)
             end_mlflow_runs(client, mlflow_run_id, run_id, RunStatus.LOST)
     except Exception:  # as in `Tracking`
         log.debug("MLflow failed for a lost run, run=%s", run_id, exc_info=True)
@@ -283,8 +289,10 @@ def open_client(store: TrackingStore) -> Any:
         return _new_client(store)
 
 
-def read_back(client: Any, mlflow_run_id: str, run_id: str, downloads: Path | None) -> Tracked:
-    """Return what MLflow has of a run of ours and of those that its notebook started.
+def read_back(client: Any, mlflow_run_id: str, downloads: Path | None) -> Tracked:
+    """Return what MLflow has of an attempt at a run, and of those that its notebook started.
+
+    What earlier attempts have logged is not among it.
 
     Parameters
     ----------
@@ -295,7 +303,7 @@ def read_back(client: Any, mlflow_run_id: str, run_id: str, downloads: Path | No
     metrics: dict[str, float] = {}
     odd: set[str] = set()
     files: dict[str, TrackedFile] = {}
-    for run in _all_runs(client, mlflow_run_id, run_id):
+    for run in _all_runs(client, mlflow_run_id, FIRST_TAG, mlflow_run_id):
         metrics |= {name: value for name, value in run.data.metrics.items() if _is_number(value)}
         odd |= {name for name, value in run.data.metrics.items() if not _is_number(value)}
         if downloads is None:
@@ -310,17 +318,18 @@ def read_back(client: Any, mlflow_run_id: str, run_id: str, downloads: Path | No
 
 
 def end_mlflow_runs(client: Any, mlflow_run_id: str, run_id: str, status: RunStatus) -> None:
-    """Set the final status of a run's MLflow runs; further ones that ended keep theirs."""
-    for run in _all_runs(client, mlflow_run_id, run_id):
+    """Set the final status of a run's MLflow runs; further ones that ended keep theirs.
+
+    Those of earlier attempts, which nobody could end, are ended too.
+    """
+    for run in _all_runs(client, mlflow_run_id, RUN_TAG, run_id):
         if run.info.run_id == mlflow_run_id or run.info.status == "RUNNING":
             client.set_terminated(run.info.run_id, _STATUS.get(status, "FAILED"))
 
 
-def _all_runs(client: Any, mlflow_run_id: str, run_id: str) -> list[Any]:
+def _all_runs(client: Any, mlflow_run_id: str, tag: str, value: str) -> list[Any]:
     main = client.get_run(mlflow_run_id)
-    found = client.search_runs(
-        [main.info.experiment_id], filter_string=f"tags.`{RUN_TAG}` = '{run_id}'"
-    )
+    found = client.search_runs([main.info.experiment_id], filter_string=f"tags.`{tag}` = '{value}'")
     others = [run for run in found if run.info.run_id != mlflow_run_id]
     # The main run has the last word where two have a metric of one name.
     return [*sorted(others, key=lambda run: run.info.start_time), main]

@@ -1,4 +1,4 @@
-r"""Finding paths in a cell that exist on one machine only.
+r"""Finding paths in a cell that exist on one machine only, or lead out of the project.
 
 A text is taken for a path where its beginning can't be anything else (``/home/…``, ``C:\…``,
 ``~/…``), or where it begins with ``/`` and is given to something that takes paths. So the routes
@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-
-from nb2prod.notebook.python_syntax import parse
 
 # Folders of people, mounts and hosted notebooks; nobody begins another kind of text so.
 _KNOWN_ROOT = re.compile(
@@ -28,32 +26,67 @@ _PATH_CALLS = frozenset(
      "mkdir", "move", "open", "remove", "rmtree", "save", "savefig", "savetxt", "savez", "scandir",
      "walk"}
 )  # fmt: skip
+_JOINS = frozenset({"join", "joinpath", "Path", "PurePath"})
 _PATH_PREFIXES = ("read_", "to_", "scan_", "load_", "save_", "sink_", "write_")
 _PATH_KEYWORDS = re.compile(r"(?:.*_)?(?:path|dir|directory|file|filename|filepath|folder|fname)\Z")
 
 
+_UPWARD = re.compile(r"(?:\.{1,2}[/\\])*\.\.(?:[/\\]|\Z)")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AbsolutePath:
+class FoundPath:
     """A path, and its line in the source given."""
 
     text: str
     line: int
 
 
-def absolute_paths(source: str) -> tuple[AbsolutePath, ...]:
+def absolute_paths(tree: ast.Module) -> tuple[FoundPath, ...]:
     """Find absolute paths in plain Python, in the order of their lines, each text once.
 
-    >>> [path.text for path in absolute_paths('open("/data/a.csv"); get("/api/users")')]
+    >>> tree = ast.parse('open("/data/a.csv"); get("/api/users")')
+    >>> [path.text for path in absolute_paths(tree)]
     ['/data/a.csv']
     """
-    try:
-        tree = parse(source)
-    except SyntaxError:
-        return ()
-    found: dict[str, AbsolutePath] = {}
-    for text, line in sorted(_paths(tree), key=lambda entry: entry[1]):
-        found.setdefault(text, AbsolutePath(text=text, line=line))
+    return _each_once(_paths(tree))
+
+
+def upward_paths(tree: ast.Module, *, depth: int) -> tuple[FoundPath, ...]:
+    """Find relative paths that climb further than ``depth`` folders up.
+
+    >>> tree = ast.parse('read_csv("../data/a.csv"); open("../../b.csv")')
+    >>> [path.text for path in upward_paths(tree, depth=1)]
+    ['../../b.csv']
+    """
+    return _each_once(
+        (text, line) for text, line in _upward(tree) if re.split(r"[/\\]", text).count("..") > depth
+    )
+
+
+def _each_once(paths: Iterable[tuple[str, int]]) -> tuple[FoundPath, ...]:
+    found: dict[str, FoundPath] = {}
+    for text, line in sorted(paths, key=lambda entry: entry[1]):
+        found.setdefault(text, FoundPath(text=text, line=line))
     return tuple(found.values())
+
+
+def _upward(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        texts = [_one_line(_beginning(item)) for item in node.args]
+        if _called(node) in _JOINS and texts:
+            # `os.path.join("..", "..", "data")` is one path.
+            yield from _if_upward("/".join(texts), node.lineno)
+        else:
+            for argument in _path_arguments(node):
+                yield from _if_upward(_one_line(_beginning(argument)), argument.lineno)
+
+
+def _if_upward(text: str, line: int) -> Iterator[tuple[str, int]]:
+    if _UPWARD.match(text):
+        yield text, line
 
 
 def _paths(tree: ast.Module) -> Iterator[tuple[str, int]]:
@@ -72,14 +105,19 @@ def _paths(tree: ast.Module) -> Iterator[tuple[str, int]]:
 
 
 def _path_arguments(node: ast.Call) -> Iterator[ast.expr]:
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-    name = node.func.id if isinstance(node.func, ast.Name) else name
+    name = _called(node)
     if name in _PATH_CALLS or name.startswith(_PATH_PREFIXES):
         # Only the first part of a joined path can make it absolute.
         yield from node.args[:1]
     for keyword in node.keywords:
         if keyword.arg and _PATH_KEYWORDS.match(keyword.arg):
             yield keyword.value
+
+
+def _called(node: ast.Call) -> str:
+    if isinstance(node.func, ast.Attribute):
+        return node.func.attr
+    return node.func.id if isinstance(node.func, ast.Name) else ""
 
 
 def _beginning(node: ast.expr) -> ast.expr:

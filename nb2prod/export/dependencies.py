@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from nb2prod.notebook.ipython_syntax import without_ipython
 from nb2prod.notebook.python_syntax import parse
@@ -13,7 +14,7 @@ from nb2prod.notebook.python_syntax import parse
 
 def imported_modules(sources: Iterable[str]) -> frozenset[str]:
     """Return the dotted names of all modules that cells import, those in functions too."""
-    return frozenset(name for source in sources for name in _imports(source))
+    return frozenset().union(*map(_imports, sources))
 
 
 def direct_dependencies(
@@ -52,16 +53,21 @@ def _chosen(module: str, candidates: tuple[str, ...]) -> tuple[str, ...]:
     return candidates
 
 
-def _imports(source: str) -> Iterator[str]:
+@lru_cache(maxsize=512)
+def _imports(source: str) -> frozenset[str]:
+    if "import" not in source:
+        return frozenset()
     try:
         tree = parse(without_ipython(source))
     except SyntaxError:
-        return
+        return frozenset()
+    found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return frozenset(found)
 
 
 def _normal(name: str) -> str:

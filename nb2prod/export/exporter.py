@@ -8,13 +8,15 @@ from typing import Any
 import nbformat
 from nbconvert.exporters import Exporter
 
-from nb2prod.export.script import extract_assets, to_script
+from nb2prod.export.assets import extract_assets
+from nb2prod.export.notebook_script import script_of
+from nb2prod.notebook.languages import language_named
 from nb2prod.notebook.parameters import find_parameters
 from nb2prod.notebook.reading import parse_notebook
 
 
 class Nb2prodExporter(Exporter):  # type: ignore[misc] # nbconvert has no types
-    """Export a notebook as a script that runs on its own.
+    """Export a notebook as a script in its own language, which runs on its own.
 
     The preflight is not asked: a script comes out of every notebook that can be one. What
     can't be translated ends the export with the number of its cell.
@@ -40,7 +42,9 @@ class Nb2prodExporter(Exporter):  # type: ignore[misc] # nbconvert has no types
         name = (resources.get("metadata") or {}).get("name") or "notebook"
         notebook = parse_notebook(json.dumps(converted).encode(), name=name)
         notebook, assets = extract_assets(notebook)
-        script = to_script(
+        language = language_named(notebook.language)
+        resources["output_extension"] = language.extension
+        script = script_of(
             notebook,
             find_parameters(notebook).parameters,
             distributions=_installed_distributions(),

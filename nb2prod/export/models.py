@@ -30,6 +30,8 @@ class Finding:
         What is wrong, in one sentence.
     way_out
         What to do about it, in one sentence.
+    silenced_because
+        The author's reason for which it does not count; `None` where it counts.
     """
 
     code: str
@@ -38,3 +40,14 @@ class Finding:
     way_out: str
     cell: int | None = None
     line: int | None = None
+    silenced_because: str | None = None
+
+    @property
+    def is_silenced(self) -> bool:
+        """Whether the author has said that it does not count."""
+        return self.silenced_because is not None
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it makes promotion impossible."""
+        return self.severity is Severity.BLOCKING and not self.is_silenced

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from nb2prod.notebook.dataflow import CellNames, is_ipython_name
+from nb2prod.export.checked_notebook import CheckedCell, CheckedNotebook
+from nb2prod.export.findings import finding
+from nb2prod.export.models import Finding
+from nb2prod.export.support import SUPPORT_PREFIX
+from nb2prod.notebook.dataflow import CellNames
 
 _SHOWN = 5
-# IPython's names that a script has as well, or gets.
-_IN_SCRIPTS = frozenset({"display", "exit", "open", "quit"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,38 @@ class NameProblem:
     way_out: str = ""
 
 
+def missing_names(checked: CheckedNotebook) -> Iterator[Finding]:
+    """Find the names that are not there when they are read."""
+    facts = [CellFacts(number=entry.number, names=_facts(entry)) for entry in checked.cells]
+    for problem in name_problems(facts):
+        yield finding(
+            problem.code,
+            problem.message,
+            cell=problem.cell,
+            line=problem.line,
+            way_out=problem.way_out,
+        )
+
+
+def _facts(entry: CheckedCell) -> CellNames:
+    names = entry.names
+    lines = {name: entry.author_line(line) or 1 for name, line in names.lines.items()}
+    # Nobody knows what a magic without a translation would have defined.
+    refusals = entry.translated.translation.refusals
+    is_unclear = any(refusal.code == "magic-refused" for refusal in refusals)
+    return replace(
+        names,
+        used=_without_ours(names.used),
+        used_deferred=_without_ours(names.used_deferred),
+        may_define_anything=names.may_define_anything or is_unclear,
+        lines=lines,
+    )
+
+
+def _without_ours(names: frozenset[str]) -> frozenset[str]:
+    return frozenset(name for name in names if not name.startswith(SUPPORT_PREFIX))
+
+
 def name_problems(cells: Sequence[CellFacts]) -> list[NameProblem]:
     """Find the names that are not there when they are read, each once, at its first use."""
     return _Walk(cells).problems()
@@ -45,35 +79,25 @@ class _Walk:
         self.deleted: dict[str, int] = {}
         self.functions: dict[str, frozenset[str]] = {}
         self.is_unclear = False
+        # Names that a star import or the like may define, with the cells that read them.
+        self.unclear: list[tuple[str, CellFacts]] = []
         self.reported: set[str] = set()
 
     def problems(self) -> list[NameProblem]:
         found = [problem for index in range(len(self.cells)) for problem in self._cell(index)]
-        return [*found, *self._never_defined()]
+        return [*found, *self._unclear(), *self._never_defined()]
 
     def _cell(self, index: int) -> Iterator[NameProblem]:
         cell = self.cells[index]
         names = cell.names
         self.is_unclear |= names.may_define_anything
         missing = [name for name in _by_line(names.used, names.lines) if name not in self.defined]
-        unclear = (
-            []
-            if not self.is_unclear
-            else [name for name in missing if name not in self.deleted and self._first(name)]
-        )
-        if unclear:
-            yield self._unclear(unclear, cell)
+        if self.is_unclear:
+            self.unclear += [
+                (name, cell) for name in missing if name not in self.deleted and self._first(name)
+            ]
         for name in missing:
             yield from self._missing(name, index)
-        for name in _by_line(names.used_builtins, names.lines):
-            is_absent = is_ipython_name(name) and name not in self.defined | _IN_SCRIPTS
-            if is_absent and self._first(name):
-                yield NameProblem(
-                    code="ipython-only-name",
-                    cell=cell.number,
-                    line=names.lines.get(name),
-                    message=f"`{name}` is IPython's own, and not there in a script.",
-                )
         self.functions.update(names.functions)
         yield from self._calls(index)
         self.defined |= names.defined
@@ -83,15 +107,18 @@ class _Walk:
             **dict.fromkeys(names.deleted, cell.number),
         }
 
-    def _unclear(self, missing: Sequence[str], cell: CellFacts) -> NameProblem:
-        shown = ", ".join(f"`{name}`" for name in missing[:_SHOWN])
-        more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-        return NameProblem(
+    def _unclear(self) -> Iterator[NameProblem]:
+        if not self.unclear:
+            return
+        shown = ", ".join(f"`{name}`" for name, _ in self.unclear[:_SHOWN])
+        more = len(self.unclear) - _SHOWN
+        name, cell = self.unclear[0]
+        yield NameProblem(
             code="name-unclear",
             cell=cell.number,
-            line=cell.names.lines.get(missing[0]),
-            message=f"No cell above defines {shown}{more} in so many words; a star import,"
-            " `exec` or a magic may do so.",
+            line=cell.names.lines.get(name),
+            message=f"No cell above defines {shown}{f' and {more} more' if more > 0 else ''} in so"
+            " many words; a star import, `exec` or a magic may do so.",
         )
 
     def _missing(self, name: str, index: int) -> Iterator[NameProblem]:

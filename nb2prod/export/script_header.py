@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nb2prod.notebook.languages import language_named
 from nb2prod.notebook.models import Notebook
 
 _RULE = "# ---"
@@ -32,6 +33,7 @@ def write_header(notebook: Notebook) -> str:
 
     ``comment_magics: false`` keeps jupytext from making magics of the author's comments.
     """
+    language = language_named(notebook.language)
     ours = notebook.metadata.get("nb2prod")
     kept = [f"#   nb2prod: {_json(ours)}"] if isinstance(ours, Mapping) else []
     lines = [
@@ -40,12 +42,12 @@ def write_header(notebook: Notebook) -> str:
         "#   jupytext:",
         "#     comment_magics: false",
         "#     text_representation:",
-        "#       extension: .py",
+        f"#       extension: {language.extension}",
         "#       format_name: percent",
         "#       format_version: '1.3'",
         "#   kernelspec:",
         f"#     display_name: {_scalar(notebook.kernel_display_name)}",
-        f"#     language: {_scalar(notebook.language)}",
+        f"#     language: {_scalar(language.name)}",
         f"#     name: {_scalar(notebook.kernel_name)}",
         *kept,
         _RULE,

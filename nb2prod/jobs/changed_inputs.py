@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Protocol, TypeVar
 
 from nb2prod.errors import ScheduleInvalid
-from nb2prod.execution.untrusted import UntrustedFolder
+from nb2prod.store.untrusted_folder import UntrustedFolder
 
 MAX_INPUTS = 20
 MAX_FILES = 10_000

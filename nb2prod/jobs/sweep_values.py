@@ -18,7 +18,7 @@ from itertools import product
 from typing import Any
 
 from nb2prod.errors import ParameterInvalid, ParameterUnknown, SweepInvalid
-from nb2prod.jobs.sweep_ranges import NUMBERS, Range, parse_range
+from nb2prod.jobs.sweep_ranges import Range, has_ranges, parse_range
 from nb2prod.notebook.parameter_values import read_value
 from nb2prod.notebook.parameters import Parameter, ParameterType, read_values
 
@@ -68,8 +68,9 @@ def plan_sweep(
     ----------
     axes
         By parameter. A text is read as people write it: ``a, b, "c, d"``; for numbers
-        ``1..10``, ``0.1..0.5 step 0.1``, ``1e-4..1e-1 log 4``, and these in a list. A list is
-        its values. Anything else is the only value.
+        ``1..10``, ``0.1..0.5 step 0.1``, ``1e-4..1e-1 log 4``, for dates
+        ``2024-01-01..2024-01-31 step 7``, and these in a list. A list is its values. Anything
+        else is the only value.
     csv_text
         First line: names of parameters. Each further line: their values in a run.
 
@@ -141,7 +142,7 @@ def _read_text(parameter: Parameter, text: str) -> list[object]:
         if isinstance(listed, list):
             return listed
     items = _split(parameter, text)
-    if parameter.type not in NUMBERS:
+    if not has_ranges(parameter):
         return list(items)
     return [parse_range(parameter, item) or item for item in items]
 

@@ -2,5 +2,5 @@
 
 Public names: `pages.catch_up`, `pages.list_pages`, `pages.get_page`, `pages.open_blob`,
 `render.render`, `models.PageDocument`, `models.PageView`, `models.PageCard`,
-`models.PageQuery`, `models.Listing`.
+`models.PageQuery`, `models.Listing`, `version_results.compare_results`.
 """

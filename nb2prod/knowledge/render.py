@@ -20,6 +20,7 @@ from nb2prod.knowledge.markdown import render_markdown
 from nb2prod.knowledge.models import Heading, PageDocument, RenderedCell, RenderedOutput
 from nb2prod.knowledge.outputs import error_line, render_outputs
 from nb2prod.knowledge.text import as_text, escape, one_line, plain
+from nb2prod.notebook.languages import language_named
 from nb2prod.registry.manifest import read_manifest
 from nb2prod.store.blobs import BlobStore
 
@@ -100,12 +101,12 @@ def render_nothing(record: RunRecord, blobs: BlobStore, why: str) -> PageDocumen
 
 
 def _draft(record: RunRecord, blobs: BlobStore) -> Draft:
-    version = f"{record.pipeline}-v{record.version}"
+    version, language = f"{record.pipeline}-v{record.version}", language_named(record.language)
     notebook_type = "application/x-ipynb+json"
     draft = Draft(record, blobs)
     draft.keep_sources(
         {
-            "script": (f"{version}.py", "text/x-python"),
+            "script": (f"{version}{language.extension}", language.media_type),
             "notebook": (f"{version}.ipynb", notebook_type),
             "executed": (f"{version}-{record.id}.ipynb", notebook_type),
             "manifest": ("pipeline.toml", "application/toml"),

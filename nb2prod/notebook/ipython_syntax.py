@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 
 class EscapeKind(StrEnum):
@@ -73,6 +74,8 @@ class Layout:
     comments: tuple[Comment, ...] = ()
 
 
+# More cells than most notebooks have: export and preflight ask for the same ones again and again.
+_CELLS_KEPT = 512
 # Cell magics whose body is Python that runs in the notebook's own namespace.
 PYTHON_CELL_MAGICS = frozenset({"time", "capture"})
 
@@ -111,6 +114,7 @@ def find_escapes(source: str) -> tuple[Escape, ...]:
     return read_layout(source).escapes
 
 
+@lru_cache(maxsize=_CELLS_KEPT)
 def read_layout(source: str) -> Layout:
     """Find IPython's own lines and the lines that are only a comment.
 
@@ -123,6 +127,7 @@ def read_layout(source: str) -> Layout:
     )
 
 
+@lru_cache(maxsize=_CELLS_KEPT)
 def without_ipython(source: str) -> str:
     r"""Replace IPython's own lines by Python that a parser accepts, on the same lines.
 

@@ -10,6 +10,8 @@ CellKind = Literal["code", "markdown", "raw"]
 
 PARAMETERS_TAG = "parameters"
 INJECTED_PARAMETERS_TAG = "injected-parameters"
+# Code cells that stay in the notebook, and do not run in the pipeline.
+LEFT_OUT_TAGS = frozenset({"exploration", "skip-export"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,11 @@ class Cell:
     outputs: tuple[Mapping[str, Any], ...] = ()
     attachments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether it is code that its author has tagged to be left out of the pipeline."""
+        return self.kind == "code" and not LEFT_OUT_TAGS.isdisjoint(self.tags)
 
 
 @dataclass(frozen=True, kw_only=True)

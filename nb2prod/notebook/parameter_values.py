@@ -1,31 +1,13 @@
-"""What a parameter is, and values for parameters: reading, checking, writing."""
+"""What a parameter is, and values for parameters: reading and checking."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from math import isfinite
-from typing import TypeVar
 
 from nb2prod.errors import ParameterInvalid, ParameterUnknown
-
-_Number = TypeVar("_Number", int, float)
-
-
-class _Unfit(ValueError):
-    """A value is not of the type; the text says what would be."""
-
-
-class ParameterType(StrEnum):
-    """The types that a parameter may have; the value is Python's name of it."""
-
-    INTEGER = "int"
-    FLOAT = "float"
-    BOOLEAN = "bool"
-    STRING = "str"
-    LIST = "list"
-    DICT = "dict"
+from nb2prod.notebook.parameter_types import TYPES, Limit, ParameterType, TypeRow, UnfitValue
 
 
 @dataclass(frozen=True)
@@ -37,7 +19,7 @@ class Parameter:
     default
         A JSON value; what the parameters cell assigns.
     help
-        The comment behind the assignment.
+        The comment at the assignment.
     choices
         The allowed values, or those of a list's items; empty where any value will do.
     is_optional
@@ -45,7 +27,8 @@ class Parameter:
     item_type
         For a list: the type of its items; `None` where they may be anything.
     minimum, maximum
-        For a number: the least and the greatest value allowed; `None` where there is no limit.
+        The least and the greatest value allowed, for types that have an order; dates as ISO 8601
+        text. `None` where there is no limit.
     """
 
     name: str
@@ -55,8 +38,13 @@ class Parameter:
     choices: tuple[object, ...] = ()
     is_optional: bool = False
     item_type: ParameterType | None = None
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: Limit | None = None
+    maximum: Limit | None = None
+
+    @property
+    def row(self) -> TypeRow:
+        """What is to be known of its type."""
+        return TYPES[self.type]
 
     @property
     def range_text(self) -> str:
@@ -67,8 +55,7 @@ class Parameter:
         """
         if self.minimum is None and self.maximum is None:
             return ""
-        low, high = ("" if end is None else f"{end:g}" for end in (self.minimum, self.maximum))
-        return f"[{low}, {high}]"
+        return f"[{_limit_text(self.minimum)}, {_limit_text(self.maximum)}]"
 
     @property
     def type_text(self) -> str:
@@ -83,6 +70,16 @@ class Parameter:
         elif self.item_type is not None:
             text = f"{text}[{self.item_type.value}]"
         return f"{text} | None" if self.is_optional else text
+
+    @property
+    def default_text(self) -> str:
+        """The default as it is shown beside the type: texts in quotes, dates and paths without.
+
+        >>> Parameter("day", ParameterType.DATE, "2024-01-31").default_text
+        '2024-01-31'
+        """
+        is_bare = isinstance(self.default, str) and self.type is not ParameterType.STRING
+        return str(self.default) if is_bare else literal_source(self.default)
 
 
 def read_values(parameters: Iterable[Parameter], values: Mapping[str, object]) -> dict[str, object]:
@@ -123,8 +120,9 @@ def read_value(parameter: Parameter, value: object) -> object:
     if parameter.is_optional and _is_none(parameter, value):
         return None
     try:
-        read = _READERS[parameter.type](value, parameter)
-    except _Unfit as error:
+        read = parameter.row.read(value, parameter.item_type)
+        is_within = _is_within(parameter, read)
+    except UnfitValue as error:
         raise ParameterInvalid(
             f"Parameter {parameter.name} is {parameter.type_text}; {_shown(value)} is not: {error}",
             parameter=parameter.name,
@@ -137,39 +135,13 @@ def read_value(parameter: Parameter, value: object) -> object:
                 f"Parameter {parameter.name} can't be {_shown(item)}. Choose one of {allowed}.",
                 parameter=parameter.name,
             )
-    if isinstance(read, int | float) and not _is_within(parameter, read):
+    if not is_within:
         raise ParameterInvalid(
             f"Parameter {parameter.name} can't be {_shown(read)}: it must be in"
             f" {parameter.range_text}.",
             parameter=parameter.name,
         )
     return read
-
-
-def _is_within(parameter: Parameter, number: float) -> bool:
-    # Written so that a NaN is in no range.
-    low, high = parameter.minimum, parameter.maximum
-    return (low is None or number >= low) and (high is None or number <= high)
-
-
-def to_source(parameters: Iterable[Parameter], values: Mapping[str, object]) -> str:
-    """Write the source of the injected-parameters cell: one typed assignment a line.
-
-    Parameters
-    ----------
-    values
-        As `read_values` returns them; parameters without a value are left out.
-
-    Examples
-    --------
-    >>> to_source([Parameter("market", ParameterType.STRING, "")], {"market": "JFK-DL"})
-    'market: str = "JFK-DL"'
-    """
-    return "\n".join(
-        f"{parameter.name}: {_annotation(parameter)} = {literal_source(values[parameter.name])}"
-        for parameter in parameters
-        if parameter.name in values
-    )
 
 
 def literal_source(value: object) -> str:
@@ -192,11 +164,30 @@ def literal_source(value: object) -> str:
     return repr(value)
 
 
-def _annotation(parameter: Parameter) -> str:
-    # A kernel evaluates annotations. In quotes this one is good for every Python 3, and needs
-    # no import.
-    text = parameter.type.value
-    return f'"{text} | None"' if parameter.is_optional else text
+def _is_within(parameter: Parameter, value: object) -> bool:
+    """Whether a value is in the range; written so that a NaN is in none."""
+    if parameter.minimum is None and parameter.maximum is None:
+        return True
+    order = parameter.row.order
+    low, place, high = (
+        None if point is None else order(point)
+        for point in (parameter.minimum, value, parameter.maximum)
+    )
+    try:
+        return (low is None or place >= low) and (high is None or place <= high)
+    except TypeError:
+        # Only times with and without a zone have no order among them.
+        raise UnfitValue(
+            f"write it with a time zone where its range {parameter.range_text} has one, and"
+            " without one where not."
+        ) from None
+
+
+def _limit_text(limit: Limit | None) -> str:
+    if limit is None or isinstance(limit, str):
+        return limit or ""
+    short = f"{limit:g}"
+    return short if float(short) == limit else repr(limit).removesuffix(".0")
 
 
 def _unknown(name: str, known: tuple[str, ...]) -> ParameterUnknown:
@@ -215,115 +206,8 @@ def _unknown(name: str, known: tuple[str, ...]) -> ParameterUnknown:
 def _is_none(parameter: Parameter, value: object) -> bool:
     if value is None:
         return True
-    # For a text, "none" is a text like any other.
-    is_text = parameter.type is ParameterType.STRING
-    return isinstance(value, str) and not is_text and value.strip().lower() in ("none", "null")
-
-
-def _read_integer(value: object, _parameter: Parameter) -> int:
-    if isinstance(value, str):
-        return _from_text(int, value, "write a whole number")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _Unfit("write a whole number.")
-    if isinstance(value, float) and not value.is_integer():
-        raise _Unfit("write a whole number.")
-    return int(value)
-
-
-def _read_float(value: object, _parameter: Parameter) -> float:
-    if isinstance(value, str):
-        return _from_text(float, value, "write a number")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _Unfit("write a number.")
-    try:
-        return float(value)
-    except OverflowError as error:
-        raise _Unfit("it is too large for a float.") from error
-
-
-_WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-
-
-def _read_boolean(value: object, _parameter: Parameter) -> bool:
-    if isinstance(value, bool):
-        return value
-    # papermill's command line turns `-p flag 1` into the number.
-    word = str(value).strip().lower() if isinstance(value, str | int) else ""
-    if word not in _WORDS:
-        raise _Unfit("write true or false.")
-    return _WORDS[word]
-
-
-def _read_string(value: object, _parameter: Parameter) -> str:
-    if not isinstance(value, str):
-        raise _Unfit(
-            f"it arrived as {type(value).__name__}. Put it into quotes; with papermill use"
-            " `-r NAME VALUE` in place of `-p`, which guesses types."
-        )
-    return value
-
-
-def _read_list(value: object, parameter: Parameter) -> list[object]:
-    items = _parsed(value) if isinstance(value, str) else value
-    if not isinstance(items, list | tuple):
-        raise _Unfit('write a list, as in ["a", "b"].')
-    if parameter.item_type is None:
-        return [_json_value(item) for item in items]
-    item = Parameter(parameter.name, parameter.item_type, None)
-    return [_READERS[parameter.item_type](entry, item) for entry in items]
-
-
-def _read_dict(value: object, _parameter: Parameter) -> dict[str, object]:
-    items = _parsed(value) if isinstance(value, str) else value
-    if not isinstance(items, Mapping):
-        raise _Unfit('write a dictionary, as in {"a": 1}.')
-    read = _json_value(items)
-    assert isinstance(read, dict)
-    return read
-
-
-_READERS = {
-    ParameterType.INTEGER: _read_integer,
-    ParameterType.FLOAT: _read_float,
-    ParameterType.BOOLEAN: _read_boolean,
-    ParameterType.STRING: _read_string,
-    ParameterType.LIST: _read_list,
-    ParameterType.DICT: _read_dict,
-}
-
-
-def _from_text(kind: type[_Number], text: str, what: str) -> _Number:
-    try:
-        return kind(text.strip())
-    except ValueError:
-        raise _Unfit(f"{what}.") from None
-
-
-def _parsed(text: str) -> object:
-    import ast
-    import json
-
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        raise _Unfit("write it as JSON.") from None
-
-
-def _json_value(value: object) -> object:
-    if value is None or isinstance(value, str | bool | int | float):
-        return value
-    if isinstance(value, list | tuple):
-        return [_json_value(item) for item in value]
-    if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str):
-                raise _Unfit(f"the key {key!r} is not a text.")
-        return {key: _json_value(item) for key, item in value.items()}
-    raise _Unfit(f"{type(value).__name__} is not a JSON value.")
+    is_word = isinstance(value, str) and not parameter.row.is_text
+    return is_word and str(value).strip().lower() in ("none", "null")
 
 
 def _shown(value: object) -> str:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import ast
 import warnings
+from functools import lru_cache
+
+# More cells than most notebooks have: export and preflight ask for the same ones again and again.
+_CELLS_KEPT = 512
 
 
+@lru_cache(maxsize=_CELLS_KEPT)
 def parse(source: str) -> ast.Module:
     """Parse; raises `SyntaxError` for whatever Python's parser can't take.
+
+    The tree is shared by all who ask for the same source: nobody may change it.
 
     Parameters
     ----------

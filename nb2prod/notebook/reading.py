@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nb2prod.errors import NotebookUnreadable
+from nb2prod.notebook.languages import LANGUAGES, PYTHON
 from nb2prod.notebook.models import Cell, CellKind, Notebook
 
 if TYPE_CHECKING:
     import nbformat
 
 _DEFAULT_KERNEL = "python3"
+# What notebooks were seen to call the language Python.
+_ALSO_PYTHON = frozenset({"python3", "python2", "ipython", "ipython3"})
 _KINDS: Mapping[str, CellKind] = {"code": "code", "markdown": "markdown", "raw": "raw"}
 
 
@@ -62,9 +65,7 @@ def parse_notebook(content: bytes, *, name: str) -> Notebook:
         cells=tuple(_cell(entry, number, name) for number, entry in enumerate(entries, start=1)),
         kernel_name=kernel_name,
         kernel_display_name=_text(kernel.get("display_name")) or kernel_name,
-        language=(
-            _text(language_info.get("name")) or _text(kernel.get("language")) or "python"
-        ).lower(),
+        language=_language(_text(language_info.get("name")) or _text(kernel.get("language"))),
         metadata=metadata,
     )
 
@@ -76,6 +77,8 @@ def to_node(notebook: Notebook) -> nbformat.NotebookNode:
     """
     import nbformat
 
+    known = LANGUAGES.get(notebook.language)
+    language = notebook.language if known is None else known.name
     return nbformat.from_dict(
         {
             "nbformat": 4,
@@ -85,16 +88,22 @@ def to_node(notebook: Notebook) -> nbformat.NotebookNode:
                 "kernelspec": {
                     "name": notebook.kernel_name,
                     "display_name": notebook.kernel_display_name,
-                    "language": notebook.language,
+                    "language": language,
                 },
                 "language_info": {
                     **_mapping(notebook.metadata.get("language_info")),
-                    "name": notebook.language,
+                    "name": language,
                 },
             },
             "cells": [_cell_document(cell) for cell in notebook.cells],
         }
     )
+
+
+def _language(name: str) -> str:
+    """Return a language's key; tools that make notebooks call Python by its kernel's name too."""
+    key = (name or PYTHON.key).lower()
+    return PYTHON.key if key in _ALSO_PYTHON else key
 
 
 def _document(content: bytes, name: str) -> Mapping[str, Any]:

@@ -1,13 +1,16 @@
-"""What differs between two versions: script, parameters, packages."""
+"""What differs between two versions: cells, parameters, settings, packages, own modules."""
 
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from nb2prod.notebook.parameters import Parameter
-from nb2prod.registry.lock import read_pins
+from nb2prod.registry.cell_diff import CellDiff, compare_cells
+from nb2prod.registry.lock import installed
 from nb2prod.registry.models import Version
+from nb2prod.registry.stored import version_notebook
 from nb2prod.registry.versions import Proposal
 
 
@@ -19,6 +22,14 @@ class ParameterChange:
     before: Parameter | None
     after: Parameter | None
 
+    @property
+    def texts(self) -> tuple[str, str]:
+        """What to show of both sides: type, limits, default; the help where only that changed."""
+        old, new = _declared(self.before), _declared(self.after)
+        if old == new and self.before is not None and self.after is not None:
+            return f"{old}  # {self.before.help}", f"{new}  # {self.after.help}"
+        return old, new
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PackageChange:
@@ -29,6 +40,25 @@ class PackageChange:
     after: str | None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SettingChange:
+    """Something that the manifest says otherwise; `None` where it says nothing."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModuleChange:
+    """A module of the project's own that differs; ``diff`` is empty for one that is no text."""
+
+    path: str
+    is_new: bool
+    is_gone: bool
+    diff: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class VersionDiff:
     """The difference from one version to another.
@@ -37,18 +67,34 @@ class VersionDiff:
     ----------
     script
         As a unified diff; empty where the scripts are equal.
+    cells
+        Of the notebooks that the scripts are, as their author wrote them.
+    settings
+        How runs go, and what `Manifest` says besides.
+    modules
+        The project's own, by their path: as a unified diff.
     """
 
     before: str
     after: str
     script: str
+    cells: CellDiff
     parameters: tuple[ParameterChange, ...]
+    settings: tuple[SettingChange, ...]
     packages: tuple[PackageChange, ...]
+    modules: tuple[ModuleChange, ...]
 
     @property
     def is_empty(self) -> bool:
-        """Whether script, parameters and packages are the same."""
-        return not (self.script or self.parameters or self.packages)
+        """Whether nothing at all differs."""
+        return not (
+            self.script
+            or self.cells.changes
+            or self.parameters
+            or self.settings
+            or self.packages
+            or self.modules
+        )
 
 
 def compare_versions(before: Version, after: Version) -> VersionDiff:
@@ -59,8 +105,11 @@ def compare_versions(before: Version, after: Version) -> VersionDiff:
         script=compare_scripts(
             before.script, after.script, str(before.reference), str(after.reference)
         ),
+        cells=compare_cells(version_notebook(before).cells, version_notebook(after).cells),
         parameters=_parameter_changes(before, after),
+        settings=_setting_changes(before, after),
         packages=_package_changes(before, after),
+        modules=_module_changes(before, after),
     )
 
 
@@ -85,6 +134,13 @@ def script_diff(proposal: Proposal) -> str:
     )
 
 
+def _declared(parameter: Parameter | None) -> str:
+    if parameter is None:
+        return "absent"
+    kind = f"{parameter.type_text} {parameter.range_text}".rstrip()
+    return f"{kind} = {parameter.default_text}"
+
+
 def _parameter_changes(before: Version, after: Version) -> tuple[ParameterChange, ...]:
     old = {item.name: item for item in before.manifest.parameters}
     new = {item.name: item for item in after.manifest.parameters}
@@ -97,10 +153,47 @@ def _parameter_changes(before: Version, after: Version) -> tuple[ParameterChange
 
 
 def _package_changes(before: Version, after: Version) -> tuple[PackageChange, ...]:
-    old = {"python": before.lock.python, **read_pins(before.lock)}
-    new = {"python": after.lock.python, **read_pins(after.lock)}
+    old, new = installed(before.lock), installed(after.lock)
     return tuple(
         PackageChange(name=name, before=old.get(name), after=new.get(name))
         for name in sorted({*old, *new})
         if old.get(name) != new.get(name)
     )
+
+
+def _setting_changes(before: Version, after: Version) -> tuple[SettingChange, ...]:
+    old, new = _settings(before), _settings(after)
+    return tuple(
+        SettingChange(name=name, before=old.get(name), after=new.get(name))
+        for name in dict.fromkeys((*old, *new))
+        if old.get(name) != new.get(name)
+    )
+
+
+def _settings(version: Version) -> dict[str, Any]:
+    # Cells, parameters, packages and modules are compared for themselves.
+    elsewhere = {"title", "parameters", "python", "modules", "declaration", "run"}
+    manifest = asdict(version.manifest)
+    plain = {name: value for name, value in manifest.items() if name not in elsewhere}
+    return {**plain, **manifest["run"]}
+
+
+def _module_changes(before: Version, after: Version) -> tuple[ModuleChange, ...]:
+    old, new = before.modules, after.modules
+    return tuple(
+        ModuleChange(
+            path=path,
+            is_new=path not in old,
+            is_gone=path not in new,
+            diff=_text_diff(old.get(path, b""), new.get(path, b""), path),
+        )
+        for path in sorted({*old, *new})
+        if old.get(path) != new.get(path)
+    )
+
+
+def _text_diff(before: bytes, after: bytes, path: str) -> str:
+    try:
+        return compare_scripts(before.decode(), after.decode(), path, path)
+    except UnicodeDecodeError:
+        return ""

@@ -86,7 +86,10 @@ def environment_of_image(
     if kernel_name != IMAGE_KERNEL:
         raise KernelUnavailable(
             f"The notebook wants the kernel {kernel_name!r}, and the project's image has only"
-            f" {IMAGE_KERNEL!r}. Choose that one in the notebook, and save it."
+            f" {IMAGE_KERNEL!r}, for Python. Choose that one in the notebook, and save it. In"
+            " another language a notebook runs where its kernel is installed: in a workspace"
+            " without containers (`nb2prod up --mode process`), or by `nb2prod promote` and"
+            " `nb2prod run` in a repository."
         )
     folder = home / ENVIRONMENTS_FOLDER
     digits = _read_images(folder).get(image)

@@ -1,14 +1,14 @@
-"""The environment lock: the packages that a version runs with, pinned.
+"""What a kernel's environment has installed, seen from its interpreter.
 
-For now it is *observed*: what the kernel's environment has installed at promotion. It says
-what the results were made with; it was not resolved from what the project declares.
+Where a project declares nothing that can be locked (`nb2prod.registry.locking`), that is the
+environment lock: what the results were made with, though nobody has asked for it.
 """
 
 from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -16,13 +16,20 @@ from pydantic import BaseModel, StringConstraints, ValidationError
 
 from nb2prod.errors import KernelUnavailable
 from nb2prod.registry.models import EnvironmentLock
+from nb2prod.registry.other_environments import (
+    is_of_other_language,
+    observe_bash,
+    observe_r,
+    other_pins,
+)
+from nb2prod.registry.requirements import pins_of
 
 OBSERVE_TIMEOUT_S = 60
 
 # Runs in the kernel's interpreter, which need not have nb2prod: standard library only. Its output
 # is what `parse_observation` reads.
 OBSERVE_PROGRAM = """
-import importlib.metadata as metadata, json, platform
+import importlib.metadata as metadata, json, os, platform, sys, sysconfig
 pins, local = {}, []
 for item in metadata.distributions():
     name = item.metadata["Name"]
@@ -33,11 +40,26 @@ for item in metadata.distributions():
     if origin and json.loads(origin).get("url", "").startswith("file:"):
         local.append(name)
 imports = metadata.packages_distributions()
+known = {os.path.realpath(path) for path in sysconfig.get_paths().values()}
+folders = [
+    folder
+    for folder in map(os.path.realpath, filter(os.path.isdir, sys.path))
+    if folder not in known and not folder.startswith(os.path.realpath(sys.prefix) + os.sep)
+    and not folder.startswith(os.path.realpath(sys.base_prefix) + os.sep)
+]
+modules = {
+    entry.name.partition(".")[0]
+    for folder in folders
+    for entry in os.scandir(folder)
+    if entry.name.endswith(".py") or os.path.isfile(os.path.join(entry.path, "__init__.py"))
+}
 print(json.dumps({
     "python": platform.python_version(),
     "pins": pins,
     "local": local,
     "imports": {name: sorted(set(found)) for name, found in imports.items()},
+    "folders": folders,
+    "modules": sorted(modules),
 }))
 """
 
@@ -53,11 +75,18 @@ class ObservedEnvironment:
     local
         Distributions installed from a folder or file of this machine: their version number
         alone can't bring them back.
+    folders
+        What its ``sys.path`` has beside Python itself and installed packages: where editable
+        installs lie.
+    modules
+        Names of the modules in these folders.
     """
 
     lock: EnvironmentLock
     distributions: Mapping[str, tuple[str, ...]]
     local: tuple[str, ...]
+    folders: tuple[str, ...] = ()
+    modules: frozenset[str] = field(default=frozenset())
 
 
 def observe_environment(kernel_name: str) -> ObservedEnvironment:
@@ -73,12 +102,15 @@ def observe_environment(kernel_name: str) -> ObservedEnvironment:
     KernelUnavailable
         There is no such kernelspec, or its interpreter does not answer.
     """
-    from nb2prod_kernels.kernelspecs import NoSuchKernel, interpreter_of
+    from nb2prod_kernels.kernelspecs import NoSuchKernel, interpreter_of, language_of
 
     try:
-        interpreter = interpreter_of(kernel_name)
+        interpreter, language = interpreter_of(kernel_name), language_of(kernel_name)
     except NoSuchKernel as error:
         raise KernelUnavailable(str(error)) from error
+    if language in ("r", "bash"):
+        lock = observe_r(str(interpreter)) if language == "r" else observe_bash()
+        return ObservedEnvironment(lock=lock, distributions={}, local=())
     try:
         return parse_observation(_ask(interpreter))
     except KernelUnavailable as error:
@@ -114,17 +146,22 @@ def parse_observation(text: str) -> ObservedEnvironment:
         ),
         distributions={name: tuple(names) for name, names in answer.imports.items()},
         local=tuple(sorted(local)),
+        folders=tuple(answer.folders),
+        modules=frozenset(answer.modules),
     )
 
 
 def read_pins(lock: EnvironmentLock) -> dict[str, str]:
-    """Return the version by package name (lower case) of a lock."""
-    pins = {}
-    for line in lock.text.splitlines():
-        name, found, version = line.partition("#")[0].strip().partition("==")
-        if found:
-            pins[name.lower()] = version
-    return pins
+    """Return the version by the normal name of each package in a lock."""
+    if is_of_other_language(lock):
+        return other_pins(lock)
+    return pins_of(lock.text, python=lock.python)
+
+
+def installed(lock: EnvironmentLock) -> dict[str, str]:
+    """Return the versions of the packages in a lock, and of the interpreter."""
+    python = {"python": lock.python} if lock.python else {}
+    return {**python, **read_pins(lock)}
 
 
 # One line of the lock, and one word: a name with a line end would write lines of its own.
@@ -136,6 +173,9 @@ class _Answer(BaseModel):
     pins: dict[_Word, _Word]
     local: list[_Word]
     imports: dict[str, list[_Word]]
+    # What was stored of an image before these were asked for has them not.
+    folders: list[str] = []
+    modules: list[str] = []
 
 
 def _ask(interpreter: Path) -> str:

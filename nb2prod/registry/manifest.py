@@ -15,8 +15,9 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nb2prod.errors import NotAVersion
+from nb2prod.notebook.parameter_types import Limit
 from nb2prod.notebook.parameters import Parameter, ParameterType
-from nb2prod.registry.models import Manifest, Network, Retry, RunSettings
+from nb2prod.registry.models import Manifest, Network, OwnModule, Retry, RunSettings
 from nb2prod.settings import DEFAULT_RESOURCES
 
 MANIFEST_FILE = "pipeline.toml"
@@ -35,11 +36,7 @@ def write_manifest(manifest: Manifest) -> str:
             "language": manifest.language,
         },
         "source": {"notebook": manifest.notebook, "directory": manifest.directory},
-        "environment": {
-            "python": manifest.python,
-            "lock": LOCK_FILE,
-            "is_observed": manifest.lock_is_observed,
-        },
+        "environment": _environment_table(manifest),
     }
     if manifest.main_metric is not None:
         metrics: dict[str, Any] = {"main": manifest.main_metric}
@@ -49,6 +46,10 @@ def write_manifest(manifest: Manifest) -> str:
     tables |= _run_tables(manifest.run)
     if manifest.parameters:
         tables["parameters"] = {item.name: _parameter_table(item) for item in manifest.parameters}
+    if manifest.modules:
+        tables["modules"] = {
+            item.path: {"source": item.source, "sha256": item.sha256} for item in manifest.modules
+        }
     return _HEADER + tomli_w.dumps(tables)
 
 
@@ -86,6 +87,12 @@ def read_manifest(text: str) -> Manifest:
             inputs=file.run.inputs,
             smoke={**file.smoke, **json.loads(file.smoke_json)},
         ),
+        declared_in=file.environment.declared_in,
+        declaration=file.environment.declaration,
+        modules=tuple(
+            OwnModule(path=path, source=item.source, sha256=item.sha256)
+            for path, item in file.modules.items()
+        ),
     )
 
 
@@ -108,6 +115,13 @@ class _Environment(_Strict):
     python: str
     lock: str
     is_observed: bool
+    declared_in: str = ""
+    declaration: str = ""
+
+
+class _Module(_Strict):
+    source: str
+    sha256: str
 
 
 class _Metrics(_Strict):
@@ -138,8 +152,8 @@ class _Parameter(_Strict):
     choices: tuple[Any, ...] = ()
     is_optional: bool = False
     item_type: ParameterType | None = None
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: Limit | None = None
+    maximum: Limit | None = None
 
     def to_parameter(self, name: str) -> Parameter:
         return Parameter(
@@ -166,6 +180,18 @@ class _File(_Strict):
     smoke: dict[str, Any] = Field(default_factory=dict)
     smoke_json: str = "{}"
     parameters: dict[str, _Parameter] = Field(default_factory=dict)
+    modules: dict[str, _Module] = Field(default_factory=dict)
+
+
+def _environment_table(manifest: Manifest) -> dict[str, Any]:
+    table: dict[str, Any] = {
+        "python": manifest.python,
+        "lock": LOCK_FILE,
+        "is_observed": manifest.lock_is_observed,
+    }
+    if manifest.declared_in:
+        table |= {"declared_in": manifest.declared_in, "declaration": manifest.declaration}
+    return table
 
 
 def _run_tables(settings: RunSettings) -> dict[str, Any]:

@@ -68,16 +68,34 @@ class EnvironmentLock:
     Parameters
     ----------
     text
-        A requirements file, sorted, one ``name==version`` a line.
+        A requirements file, sorted, one ``name==version`` a line; with hashes, and perhaps
+        markers, where it was locked from what the project declares.
     python
-        Version of the interpreter, such as ``3.11.7``.
+        Version of the interpreter, such as ``3.11.7``; empty where it is another language's, whose
+        name and version then are the first line of the text: ``R==4.2.2``.
     is_observed
         True where this is what happened to be installed, not what the project declares.
+    declared_in
+        The file that declares it, relative to the project's folder; empty for an observed one.
+    declaration
+        sha256 of what is declared, by which an unchanged declaration is known; or empty.
     """
 
     text: str
     python: str
     is_observed: bool
+    declared_in: str = ""
+    declaration: str = ""
+
+    @property
+    def interpreter(self) -> str:
+        r"""The interpreter as people name it.
+
+        >>> EnvironmentLock(text="R==4.2.2\nrepr==1.1.6", python="", is_observed=True).interpreter
+        'R 4.2.2'
+        """
+        first = self.text.partition("\n")[0]
+        return f"Python {self.python}" if self.python else first.replace("==", " ")
 
     @property
     def sha256(self) -> str:
@@ -145,6 +163,32 @@ class RunSettings:
     smoke: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OwnModule:
+    """A file of the project's own code of which a version keeps a copy.
+
+    Parameters
+    ----------
+    path
+        Beneath the version's folder of modules, as Python finds it from there.
+    source
+        Where it lay in the project's folder.
+    sha256
+        Of its content.
+    """
+
+    path: str
+    source: str
+    sha256: str
+
+    @classmethod
+    def of(cls, path: str, source: str, content: bytes) -> OwnModule:
+        """Describe a content."""
+        import hashlib
+
+        return cls(path=path, source=source, sha256=hashlib.sha256(content).hexdigest())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
     """``pipeline.toml``: all of a version that is not code.
@@ -162,6 +206,10 @@ class Manifest:
         For the main metric; `None` where nobody said.
     run
         How its runs go.
+    declared_in, declaration
+        As in `EnvironmentLock`.
+    modules
+        The project's own modules that it keeps.
     """
 
     title: str
@@ -176,6 +224,19 @@ class Manifest:
     main_metric: str | None = None
     lower_is_better: bool | None = None
     run: RunSettings = field(default_factory=RunSettings)
+    declared_in: str = ""
+    declaration: str = ""
+    modules: tuple[OwnModule, ...] = ()
+
+    def lock(self, text: str) -> EnvironmentLock:
+        """Return the lock whose text lies beside it."""
+        return EnvironmentLock(
+            text=text,
+            python=self.python,
+            is_observed=self.lock_is_observed,
+            declared_in=self.declared_in,
+            declaration=self.declaration,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +251,8 @@ class Version:
         Source of ``<pipeline>.py``.
     assets
         Files taken from markdown cells: path relative to the pipeline's folder → content.
+    modules
+        The project's own modules, as they were: path beneath ``modules/`` → content.
     """
 
     pipeline: str
@@ -202,6 +265,7 @@ class Version:
     manifest: Manifest
     lock: EnvironmentLock
     assets: dict[str, bytes]
+    modules: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def reference(self) -> Reference:

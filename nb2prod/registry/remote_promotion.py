@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass, field, fields
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nb2prod.errors import InvalidInput, RepositoryNotFound
 from nb2prod.export.models import Finding, Severity
+from nb2prod.notebook.models import Notebook
 from nb2prod.notebook.parameters import Parameter, ParameterType
 from nb2prod.notebook.reading import read_notebook
+from nb2prod.registry.contents import needed_files
+from nb2prod.registry.project_files import FolderFiles
 from nb2prod.remote.client import ServiceClient, unknown_answer
 from nb2prod.store.git import Repository
 
@@ -28,11 +32,15 @@ class SentNotebook:
         In Jupyter's format.
     pipeline
         Name of the pipeline; `None` for the notebook's.
+    files
+        The project's own modules that it imports, and what declares its environment: content by
+        path in the project's folder.
     """
 
     path: str
     content: Mapping[str, Any]
     pipeline: str | None
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
     @classmethod
     def read(
@@ -53,16 +61,23 @@ class SentNotebook:
         InvalidInput
             ``path`` does not lie in a project's folder.
         """
-        read_notebook(notebook)
-        place = path or _place_in_repository(notebook)
+        read = read_notebook(notebook)
+        own = _place_in_repository(notebook)
+        place = path or own
         if place.startswith("/") or ".." in place.split("/"):
             raise InvalidInput(f"{place!r} is no path inside of the project's folder.")
-        return cls(path=place, content=json.loads(notebook.read_bytes()), pipeline=pipeline)
+        return cls(
+            path=place,
+            content=json.loads(notebook.read_bytes()),
+            pipeline=pipeline,
+            files=_files(read, notebook.resolve(), own, place),
+        )
 
     @property
     def body(self) -> dict[str, Any]:
         """What the service is asked with."""
-        body = {"path": f"project/{self.path}", "notebook": self.content}
+        files = {path: base64.b64encode(self.files[path]).decode() for path in self.files}
+        body = {"path": f"project/{self.path}", "notebook": self.content, "files": files}
         return body if self.pipeline is None else {**body, "name": self.pipeline}
 
 
@@ -114,7 +129,7 @@ def propose_there(client: ServiceClient, project: str, sent: SentNotebook) -> Re
             **{
                 **_known(RemoteProposal, answer),
                 "findings": tuple(_finding(item) for item in answer["findings"]),
-                "parameters": tuple(_parameter(item) for item in answer["parameters"]),
+                "parameters": tuple(parameter_of_answer(item) for item in answer["parameters"]),
             }
         )
     except (ValueError, TypeError, KeyError) as error:
@@ -152,11 +167,23 @@ def _place_in_repository(notebook: Path) -> str:
     return resolved.relative_to(root).as_posix()
 
 
+def _files(notebook: Notebook, path: Path, own: str, place: str) -> dict[str, bytes]:
+    """Return what else promotion reads, at its path in the project's folder."""
+    folder = PurePosixPath(place).parent
+    if own == place:
+        root = path.parents[len(folder.parts)]
+        return needed_files(notebook, FolderFiles(root=root, is_own=True), folder.as_posix())
+    # Of a notebook that is to lie elsewhere, only what lies beside it comes along.
+    found = needed_files(notebook, FolderFiles(root=path.parent, is_own=True), ".")
+    return {(folder / name).as_posix(): content for name, content in found.items()}
+
+
 def _finding(item: Mapping[str, Any]) -> Finding:
     return Finding(**{**_known(Finding, item), "severity": Severity(item["severity"])})
 
 
-def _parameter(item: Mapping[str, Any]) -> Parameter:
+def parameter_of_answer(item: Mapping[str, Any]) -> Parameter:
+    """Return the parameter that a service tells of; raises `KeyError` and `ValueError`."""
     item_type = item["item_type"]
     return Parameter(
         **{

@@ -1,25 +1,29 @@
 """Versions as they lie in git: listed, read, and written back as files.
 
 A version lies in ``pipelines/<name>/`` of the repository: the script, ``pipeline.toml``, the
-environment lock, and assets taken from markdown. Its tag is ``<name>/v<N>``.
+environment lock, assets taken from markdown, and below ``modules/`` a copy of the project's own
+modules. Its tag is ``<name>/v<N>``.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from nb2prod.errors import NotAVersion, PipelineNotFound, VersionNotFound
+from nb2prod.errors import InvalidInput, NotAVersion, PipelineNotFound, VersionNotFound
 from nb2prod.export.assets import embed_assets
-from nb2prod.export.script import from_script
+from nb2prod.export.notebook_script import notebook_of, script_name
 from nb2prod.notebook.models import Notebook
 from nb2prod.registry.manifest import LOCK_FILE, MANIFEST_FILE, read_manifest, write_manifest
-from nb2prod.registry.models import EnvironmentLock, Reference, Version
+from nb2prod.registry.models import EnvironmentLock, Manifest, Reference, Version
 from nb2prod.store.git import Repository
 
 PIPELINES_FOLDER = "pipelines"
+MODULES_FOLDER = "modules"
 
 _VERSION_TAG = re.compile(r"(?P<pipeline>[^/]+)/v(?P<number>[1-9][0-9]*)\Z")
 
@@ -93,7 +97,7 @@ def version_notebook(version: Version) -> Notebook:
 
     Its pictures are attachments again, so that it shows them wherever it lies.
     """
-    notebook = embed_assets(from_script(version.script, name=version.pipeline), version.assets)
+    notebook = embed_assets(notebook_of(version.script, name=version.pipeline), version.assets)
     manifest = version.manifest
     return Notebook(
         name=version.pipeline,
@@ -133,21 +137,36 @@ def newest_version(repository: Repository, pipeline: str) -> Version | None:
     return _load(repository, entries[0]) if entries else None
 
 
+def newest_locks(repository: Repository, pipeline: str) -> Iterator[EnvironmentLock]:
+    """Give the locks of all pipelines' newest versions, that of one pipeline first."""
+    newest = {entry.pipeline: entry for entry in reversed(version_entries(repository, None))}
+    for entry in sorted(newest.values(), key=lambda entry: entry.pipeline != pipeline):
+        manifest = repository.read_file(entry.commit, _manifest_path(entry.pipeline))
+        text = repository.read_file(
+            entry.commit, f"{PIPELINES_FOLDER}/{entry.pipeline}/{LOCK_FILE}"
+        )
+        if manifest is not None and text is not None:
+            with suppress(NotAVersion):
+                yield read_manifest(manifest.decode()).lock(text.decode())
+
+
 def _load(repository: Repository, entry: VersionEntry) -> Version:
     folder = f"{PIPELINES_FOLDER}/{entry.pipeline}"
     contents = {
         path.removeprefix(f"{folder}/"): repository.read_file(entry.commit, path) or b""
         for path in repository.list_files(entry.commit, folder)
     }
-    script = contents.pop(f"{entry.pipeline}.py", None)
-    manifest_text = contents.pop(MANIFEST_FILE)
+    manifest = read_manifest(contents.pop(MANIFEST_FILE).decode())
     lock_text = contents.pop(LOCK_FILE, b"")
+    script = contents.pop(_script_name(entry, manifest), None)
     if script is None:
         raise NotAVersion(
             f"{entry.reference} has no script in {folder}; its tag was not made by"
             " `nb2prod promote`."
         )
-    manifest = read_manifest(manifest_text.decode())
+    modules = {
+        module.path: contents.pop(module_path(module.path), b"") for module in manifest.modules
+    }
     return Version(
         pipeline=entry.pipeline,
         number=entry.number,
@@ -157,12 +176,9 @@ def _load(repository: Repository, entry: VersionEntry) -> Version:
         repository=repository.root,
         script=script.decode(),
         manifest=manifest,
-        lock=EnvironmentLock(
-            text=lock_text.decode(),
-            python=manifest.python,
-            is_observed=manifest.lock_is_observed,
-        ),
+        lock=manifest.lock(lock_text.decode()),
         assets=contents,
+        modules=modules,
     )
 
 
@@ -170,16 +186,29 @@ def version_files(version: Version) -> dict[str, bytes]:
     """Return a version as contents by path in the repository."""
     folder = f"{PIPELINES_FOLDER}/{version.pipeline}"
     return {
-        script_path(version.pipeline): version.script.encode(),
+        script_path(version.pipeline, version.manifest.language): version.script.encode(),
         f"{folder}/{MANIFEST_FILE}": write_manifest(version.manifest).encode(),
         f"{folder}/{LOCK_FILE}": version.lock.text.encode(),
         **{f"{folder}/{path}": content for path, content in version.assets.items()},
+        **{f"{folder}/{module_path(path)}": content for path, content in version.modules.items()},
     }
 
 
-def script_path(pipeline: str) -> str:
+def script_path(pipeline: str, language: str) -> str:
     """Return where a pipeline's script is in the repository."""
-    return f"{PIPELINES_FOLDER}/{pipeline}/{pipeline}.py"
+    return f"{PIPELINES_FOLDER}/{pipeline}/{script_name(pipeline, language)}"
+
+
+def module_path(path: str) -> str:
+    """Return where a module of the project's own is in a pipeline's folder."""
+    return f"{MODULES_FOLDER}/{path}"
+
+
+def _script_name(entry: VersionEntry, manifest: Manifest) -> str:
+    try:
+        return script_name(entry.pipeline, manifest.language)
+    except InvalidInput as error:
+        raise NotAVersion(f"{entry.reference} can't be read: {error}") from error
 
 
 def _manifest_path(pipeline: str) -> str:

@@ -12,35 +12,32 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from nb2prod import __version__
 from nb2prod.errors import InvalidInput, NameInvalid, PreflightBlocked, PromotionRaced
-from nb2prod.export.assets import extract_assets
-from nb2prod.export.dependencies import direct_dependencies, imported_modules
-from nb2prod.export.models import Finding, Severity
+from nb2prod.export.models import Finding
 from nb2prod.export.preflight import preflight
-from nb2prod.export.script import to_script
 from nb2prod.notebook.models import Notebook
 from nb2prod.notebook.parameters import Parameter, find_parameters
 from nb2prod.notebook.reading import read_notebook
-from nb2prod.registry.findings import environment_findings, origin_findings
+from nb2prod.registry.contents import Material, make_contents
+from nb2prod.registry.findings import origin_findings
 from nb2prod.registry.lock import ObservedEnvironment, observe_environment
-from nb2prod.registry.manifest import LOCK_FILE, MANIFEST_FILE, write_manifest
 from nb2prod.registry.models import (
-    EnvironmentLock,
     Manifest,
     Reference,
-    RunSettings,
     Version,
     check_pipeline_name,
 )
+from nb2prod.registry.policies import read_policy, weighed
+from nb2prod.registry.project_files import FolderFiles, ProjectFiles
 from nb2prod.registry.run_settings import read_run_settings
 from nb2prod.registry.stored import (
     PIPELINES_FOLDER,
     VersionEntry,
     list_versions,
     load_version,
+    newest_locks,
     newest_version,
     script_path,
     version_entries,
@@ -103,7 +100,7 @@ class Proposal:
     @property
     def is_blocked(self) -> bool:
         """Whether a finding makes promotion impossible."""
-        return any(finding.severity is Severity.BLOCKING for finding in self.findings)
+        return any(finding.blocks for finding in self.findings)
 
     @property
     def reference(self) -> Reference:
@@ -114,7 +111,11 @@ class Proposal:
     @property
     def script(self) -> str:
         """The new version's script; empty where a finding blocks."""
-        return self.files.get(script_path(self.pipeline), b"").decode()
+        return self.files.get(self._script_path, b"").decode() if self.files else ""
+
+    @property
+    def _script_path(self) -> str:
+        return script_path(self.pipeline, self.notebook.language)
 
     @property
     def is_unchanged(self) -> bool:
@@ -163,6 +164,7 @@ def propose(notebook_path: Path, *, name: str | None = None) -> Proposal:
         directory=relative.parent.as_posix(),
         environment=observe_environment,
         name=name,
+        project=FolderFiles(root=repository.root, is_own=True),
     )
 
 
@@ -174,10 +176,13 @@ def propose_content(
     directory: str,
     environment: EnvironmentOf,
     name: str | None = None,
+    project: ProjectFiles | None = None,
 ) -> Proposal:
     """Check a notebook, wherever it came from, and prepare its next version.
 
-    Nothing is changed, and nothing is read but the repository and what ``environment`` reads.
+    Nothing is changed, and nothing is read but the repository, the project's files, and what
+    ``environment`` reads. Where the project declares an environment of which no version has a
+    lock yet, a package index may be asked.
 
     Parameters
     ----------
@@ -191,6 +196,9 @@ def propose_content(
         Asked once, and only where nothing blocks.
     name
         The pipeline's name; by default the notebook's.
+    project
+        The files of the project's folder, for its own modules and what declares its environment;
+        `None` where they can't be read here.
 
     Raises
     ------
@@ -206,45 +214,67 @@ def propose_content(
     opened = Repository(repository)
     pipeline = check_pipeline_name(name) if name else _name_from(notebook.name)
     former = newest_version(opened, pipeline)
-    parameters = _parameters(notebook)
+    parameters = find_parameters(notebook).parameters
     settings, of_settings = read_run_settings(notebook.metadata, parameters)
+    policy, of_policy = read_policy(project, directory)
     findings = [
-        *preflight(notebook),
+        *preflight(notebook, directory=directory),
         *of_settings,
+        *of_policy,
         *origin_findings(path, former, is_detached=not opened.is_bare() and opened.is_detached()),
     ]
-    files: dict[str, bytes] = {}
+    contents: Mapping[str, bytes] = {}
     manifest = None
-    if not any(finding.severity is Severity.BLOCKING for finding in findings):
-        observed = environment(notebook.kernel_name)
-        findings += environment_findings(observed, _dependencies(notebook, observed))
-        manifest = _manifest(
-            notebook, path, directory, parameters, lock=observed.lock, run=settings
+    judged = weighed(findings, notebook, policy, has_environment=False)
+    if not any(finding.blocks for finding in judged):
+        made = make_contents(
+            Material(
+                pipeline=pipeline,
+                notebook=notebook,
+                path=path,
+                directory=directory,
+                parameters=parameters,
+                run=settings,
+                observed=environment(notebook.kernel_name),
+                files=project,
+                former=newest_locks(opened, pipeline),
+            )
         )
-        files = _files(pipeline, notebook, manifest, observed)
+        judged = weighed([*findings, *made.findings], notebook, policy, has_environment=True)
+        manifest, contents = made.manifest, made.files
     return Proposal(
         repository=repository,
         pipeline=pipeline,
         notebook=notebook,
-        findings=tuple(sorted(findings, key=_is_not_blocking)),
+        findings=judged,
         parameters=parameters,
-        files=files,
+        files=contents,
         manifest=manifest,
         former=former,
     )
 
 
-def check(notebook: Notebook) -> tuple[Finding, ...]:
+def check(
+    notebook: Notebook, *, project: ProjectFiles | None = None, directory: str | None = None
+) -> tuple[Finding, ...]:
     """Check a notebook as promotion does, but for what only a repository or a kernel can tell.
+
+    Parameters
+    ----------
+    project
+        The files of the project's folder, for its policy.
+    directory
+        The notebook's folder, relative to the project's; `None` where there is no project.
 
     Returns
     -------
     tuple of Finding
-        Blocking ones first.
+        Blocking ones first, silenced ones last.
     """
-    _, of_settings = read_run_settings(notebook.metadata, _parameters(notebook))
-    found = preflight(notebook)
-    return (*sorted((*found, *of_settings), key=_is_not_blocking),)
+    _, of_settings = read_run_settings(notebook.metadata, find_parameters(notebook).parameters)
+    policy, of_policy = read_policy(project, directory or ".")
+    found = [*preflight(notebook, directory=directory), *of_settings, *of_policy]
+    return weighed(found, notebook, policy, has_environment=False)
 
 
 def confirm(proposal: Proposal, author: Author | None = None) -> Version:
@@ -273,11 +303,7 @@ def confirm(proposal: Proposal, author: Author | None = None) -> Version:
         raise PreflightBlocked(
             f"{proposal.notebook.name}.ipynb has findings that block its promotion; mend them"
             " and promote again.",
-            findings=[
-                finding.code
-                for finding in proposal.findings
-                if finding.severity is Severity.BLOCKING
-            ],
+            findings=[finding.code for finding in proposal.findings if finding.blocks],
         )
     repository = Repository(proposal.repository)
     for attempt in range(1, RACES_BEFORE_GIVING_UP + 1):
@@ -307,10 +333,6 @@ def confirm(proposal: Proposal, author: Author | None = None) -> Version:
     raise AssertionError("unreachable")
 
 
-def _is_not_blocking(finding: Finding) -> bool:
-    return finding.severity is not Severity.BLOCKING
-
-
 def _check_beneath(path: str) -> None:
     plain = PurePosixPath(path)
     if plain.is_absolute() or ".." in plain.parts or not path:
@@ -318,61 +340,6 @@ def _check_beneath(path: str) -> None:
     # Half a character can't be written to a file, and a line end would break the commit's message.
     if any(ord(character) < 32 or 0xD800 <= ord(character) <= 0xDFFF for character in path):
         raise InvalidInput(f"{path!r} has characters that a path in a project can't have.")
-
-
-def _dependencies(notebook: Notebook, observed: ObservedEnvironment) -> set[str]:
-    imported = imported_modules(cell.source for cell in notebook.code_cells)
-    # An editable package doesn't say which modules it has; most are named as it is.
-    return {
-        *direct_dependencies(imported, observed.distributions),
-        *(module.partition(".")[0] for module in imported),
-    }
-
-
-def _manifest(
-    notebook: Notebook,
-    path: str,
-    directory: str,
-    parameters: tuple[Parameter, ...],
-    *,
-    lock: EnvironmentLock,
-    run: RunSettings,
-) -> Manifest:
-    ours: Any = notebook.metadata.get("nb2prod")
-    said = ours if isinstance(ours, Mapping) else {}
-    main, lower = said.get("main_metric"), said.get("lower_is_better")
-    return Manifest(
-        title=notebook.title,
-        kernel_name=notebook.kernel_name,
-        kernel_display_name=notebook.kernel_display_name,
-        language=notebook.language,
-        notebook=path,
-        directory=directory,
-        parameters=parameters,
-        python=lock.python,
-        lock_is_observed=lock.is_observed,
-        main_metric=main if isinstance(main, str) and main else None,
-        lower_is_better=lower if isinstance(lower, bool) and main else None,
-        run=run,
-    )
-
-
-def _parameters(notebook: Notebook) -> tuple[Parameter, ...]:
-    return find_parameters(notebook).parameters if notebook.language == "python" else ()
-
-
-def _files(
-    pipeline: str, notebook: Notebook, manifest: Manifest, observed: ObservedEnvironment
-) -> dict[str, bytes]:
-    plain, assets = extract_assets(notebook)
-    script = to_script(plain, manifest.parameters, distributions=observed.distributions)
-    folder = f"{PIPELINES_FOLDER}/{pipeline}"
-    return {
-        script_path(pipeline): script.encode(),
-        f"{folder}/{MANIFEST_FILE}": write_manifest(manifest).encode(),
-        f"{folder}/{LOCK_FILE}": observed.lock.text.encode(),
-        **{f"{folder}/{path}": content for path, content in assets.items()},
-    }
 
 
 def _origin(proposal: Proposal) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from nb2prod.errors import Nb2prodError
 from nb2prod.execution.models import CellRecord, CellStatus, FileAccess, FileUse, RunRecord
+from nb2prod.export.notebook_script import script_name
 from nb2prod.knowledge.models import (
     Heading,
     MetricChange,
@@ -128,7 +129,7 @@ def downloads(record: RunRecord) -> tuple[Download, ...]:
     """Return what can be saved of a run and of the version that ran, the usual first."""
     version = f"{record.pipeline}-v{record.version}"
     offered = (
-        ("script", "Script", f"{version}.py"),
+        ("script", "Script", script_name(version, record.language)),
         ("notebook", "Notebook", f"{version}.ipynb"),
         ("executed", "Executed notebook", f"{version}-{record.id}.ipynb"),
         ("lock", "Environment lock", f"{version}-requirements.txt"),

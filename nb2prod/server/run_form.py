@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from typing import Any, Literal
 from nb2prod.errors import InvalidInput, Nb2prodError, ParameterInvalid
 from nb2prod.execution import runs
 from nb2prod.execution.models import Profile, RunRecord, RunRequest
+from nb2prod.notebook.parameter_types import FieldKind
 from nb2prod.notebook.parameter_values import read_value
 from nb2prod.notebook.parameters import Parameter, ParameterType
 from nb2prod.registry.models import Reference, Version, check_pipeline_name
@@ -19,12 +21,13 @@ from nb2prod.server.presentation import value as shown
 from nb2prod.workspace.projects import Project, Role, require_role
 from nb2prod.workspace.workspace import Workspace
 
-Kind = Literal["boolean", "choice", "choices", "number", "text", "lines", "json"]
+Kind = Literal["check", "choice", "choices", "lines"] | FieldKind
 
 # Where a choice may also be none of those that are offered.
 NONE = "none"
 MAX_NUMBER = 1_000_000
-_NUMBERS = (ParameterType.INTEGER, ParameterType.FLOAT)
+# A browser's field for a date with its time has neither a zone nor more than seconds.
+_PICKABLE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +49,8 @@ class FormField:
         Of the field; of one with several boxes, what their names begin with.
     text
         What stands in it.
+    is_checked
+        Whether a box is ticked.
     is_none
         Whether a text is to be none at all, which an empty one is not.
     error
@@ -57,14 +62,21 @@ class FormField:
     kind: Kind
     text: str = ""
     options: tuple[Option, ...] = ()
+    is_checked: bool = False
     is_none: bool = False
     error: str = ""
 
     @property
     def has_none_box(self) -> bool:
         """Whether it has a box for none at all; elsewhere an empty field says it."""
-        is_text = self.parameter.type is ParameterType.STRING and not self.options
+        is_text = self.parameter.row.is_text and not self.options
         return self.parameter.is_optional and is_text
+
+    @property
+    def placeholder(self) -> str:
+        """What an empty field shows of how a value is written; empty where nothing is special."""
+        is_special = self.kind == "text" and self.parameter.row.field != "text"
+        return self.parameter.row.placeholder if is_special else ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -253,15 +265,15 @@ def kind_of(parameter: Parameter, current: object = None) -> Kind:
     """
     if parameter.choices:
         return "choices" if parameter.type is ParameterType.LIST else "choice"
-    if parameter.type is ParameterType.BOOLEAN:
-        return "boolean"
-    if parameter.type in _NUMBERS:
-        return "number"
-    if parameter.type is ParameterType.STRING:
-        texts = (parameter.default, current)
-        has_lines = any(isinstance(text, str) and "\n" in text for text in texts)
-        return "lines" if has_lines else "text"
-    return "json"
+    texts = [text for text in (parameter.default, current) if isinstance(text, str) and text]
+    kind = parameter.row.field
+    if kind == "boolean" and not parameter.is_optional:
+        return "check"
+    if kind == "text" and any("\n" in text for text in texts):
+        return "lines"
+    if kind == "datetime" and not all(map(_PICKABLE.fullmatch, texts)):
+        return "text"
+    return kind
 
 
 def _given(parameter: Parameter, fields: Mapping[str, str]) -> object:
@@ -272,13 +284,14 @@ def _given(parameter: Parameter, fields: Mapping[str, str]) -> object:
         return [
             choice for index, choice in enumerate(parameter.choices) if f"{name}-{index}" in fields
         ]
+    if kind == "check":
+        return name in fields
     text = _text(fields, name)
     if kind == "choice":
         keys = {str(index): choice for index, choice in enumerate(parameter.choices)}
         is_none = text == NONE and parameter.is_optional
         return None if is_none else keys.get(text, text)
-    is_text = parameter.type is ParameterType.STRING
-    is_none = f"{name}-none" in fields if is_text else text.strip() in ("", NONE)
+    is_none = f"{name}-none" in fields if parameter.row.is_text else text.strip() in ("", NONE)
     return None if parameter.is_optional and is_none else text
 
 
@@ -299,6 +312,7 @@ def filled_field(parameter: Parameter, value: object) -> FormField:
         kind=kind,
         text="" if value is None else _written(value),
         options=tuple(_options(parameter, kind, chosen)),
+        is_checked=value is True,
         is_none=value is None,
     )
 
@@ -318,6 +332,7 @@ def typed_field(parameter: Parameter, fields: Mapping[str, str], error: str = ""
         kind=kind,
         text=text,
         options=tuple(_options(parameter, kind, chosen)),
+        is_checked=kind == "check" and name in fields,
         is_none=f"{name}-none" in fields,
         error=error,
     )

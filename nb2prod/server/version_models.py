@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
 
 from nb2prod.export.models import Severity
+from nb2prod.notebook.parameter_types import Limit
 from nb2prod.notebook.parameters import Parameter, ParameterType
 from nb2prod.registry.diff import script_diff
 from nb2prod.registry.models import Version
@@ -26,6 +27,12 @@ class NewProposal(Asked):
     )
     notebook: dict[str, Any] = Field(description="The notebook, in Jupyter's format.")
     name: str | None = Field(None, description="The pipeline's; by default the notebook's.")
+    files: dict[str, Base64Bytes] | None = Field(
+        None,
+        max_length=2000,
+        description="The project's own modules and what declares its environment, in base64 by"
+        " path in the project's folder; by default the workspace reads them there.",
+    )
 
 
 class NewVersion(NewProposal):
@@ -43,6 +50,9 @@ class FindingBody(FromDomain):
     way_out: str
     cell: int | None
     line: int | None
+    silenced_because: str | None = Field(
+        default=None, description="The author's reason for which it does not count."
+    )
 
 
 class ParameterBody(FromDomain):
@@ -57,8 +67,8 @@ class ParameterBody(FromDomain):
     choices: list[Any] = Field(description="Empty where any value will do.")
     is_optional: bool = Field(description="Whether null is allowed besides.")
     item_type: ParameterType | None = Field(description="Of a list's items.")
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: Limit | None = Field(default=None, description="Dates as ISO 8601 text.")
+    maximum: Limit | None = Field(default=None, description="Dates as ISO 8601 text.")
 
 
 class ProposalBody(BaseModel):

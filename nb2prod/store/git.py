@@ -2,8 +2,9 @@
 
 A commit is built beside the work tree (an index of its own) and becomes visible together with
 its tag by one reference transaction, so that an interruption leaves either both or neither,
-and what the person has staged stays staged. In a bare repository, which has neither work tree
-nor index, the transaction is all there is.
+and what the person has staged stays staged. What it leaves undone in the work tree, the next
+promotion does (`nb2prod.store.promotion_journal`). In a bare repository, which has neither work
+tree nor index, the transaction is all there is.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from nb2prod.errors import (
     IdentityMissing,
@@ -27,11 +28,20 @@ from nb2prod.errors import (
     RepositoryNotFound,
     WorkInTheWay,
 )
-from nb2prod.store.git_program import GIT_TIMEOUT_S, OTHERS_REPOSITORY, git_failure, run_git
+from nb2prod.store.git_program import OTHERS_REPOSITORY, git_failure, run_git
+from nb2prod.store.promotion_journal import (
+    Journal,
+    dead_locks,
+    read_journal,
+    remove_journal,
+    write_journal,
+)
 
 log = logging.getLogger(__name__)
 
 LOCK_NAME = "nb2prod.lock"
+# A promotion holds the lock for some tenths of a second, and a stuck git for `GIT_TIMEOUT_S`.
+PROMOTION_WAIT_S = 120
 
 # Hooks and the file system monitor are programs that a repository's configuration names.
 _RUNS_NOTHING = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
@@ -84,6 +94,8 @@ class Repository:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        # Of our lock, while we promote.
+        self._held: tuple[int, ...] = ()
 
     @classmethod
     def discover(cls, start: Path) -> Repository:
@@ -261,9 +273,18 @@ class Repository:
             commit = self.git("commit-tree", tree, *parents, "-m", message, env=identity).strip()
             tag_object = self._tag(commit, tag, message, identity)
             first_line = message.splitlines()[0]
-            self._publish(commit, parent, (tag, tag_object), f"commit (promote): {first_line}")
             if has_work_tree:
-                self._lay_out(files, replaces, parent)
+                begun = Journal(
+                    root=str(self.root), commit=commit, parent=parent, tag=tag, folder=replaces
+                )
+                write_journal(self._common_folder(), begun)
+            try:
+                self._publish(commit, parent, (tag, tag_object), f"commit (promote): {first_line}")
+                if has_work_tree:
+                    self._lay_out(files, replaces, parent)
+            finally:
+                if has_work_tree:
+                    remove_journal(self._common_folder())
         return commit
 
     def git(self, *arguments: str, stdin: str | None = None, env: Mapping[str, str] = {}) -> str:
@@ -294,11 +315,18 @@ class Repository:
     ) -> subprocess.CompletedProcess[Any]:
         if not self.is_bare():
             command = ["git", "-C", str(self.root), *arguments]
-            return run_git(command, stdin=stdin, env=env, text=text)
+            return run_git(command, stdin=stdin, env=env, text=text, keeps=self._held)
         # Named, not discovered: then git asks neither who owns it nor what else lies around.
         root = str(self.root.absolute())
         command = ["git", "-C", root, f"--git-dir={root}", *_RUNS_NOTHING, *arguments]
-        return run_git(command, stdin=stdin, env=env, text=text, drops=OTHERS_REPOSITORY)
+        return run_git(
+            command,
+            stdin=stdin,
+            env=env,
+            text=text,
+            drops=OTHERS_REPOSITORY,
+            keeps=self._held,
+        )
 
     def has_identity(self) -> bool:
         """Tell whether git knows the name and address of a commit's author here."""
@@ -314,23 +342,84 @@ class Repository:
 
     @contextmanager
     def _promoting(self) -> Iterator[None]:
-        path = self.root / self.git("rev-parse", "--git-common-dir").strip() / LOCK_NAME
-        with path.open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if self.is_bare():
-                self._remove_dead_locks()
-            yield
+        folder = self._common_folder()
+        with (folder / LOCK_NAME).open("w") as lock:
+            self._wait_for(lock)
+            # Each git of ours holds it too. So when it is free again after we were killed, no git
+            # that we had started is still at work.
+            self._held = (lock.fileno(),)
+            try:
+                self._recover(folder)
+                yield
+            finally:
+                self._held = ()
 
-    def _remove_dead_locks(self) -> None:
-        """Remove what a git of ours that was killed, as by a power cut, has left locked."""
-        oldest = time.time() - 2 * GIT_TIMEOUT_S
-        for lock in (*self.root.glob("*.lock"), *(self.root / "refs").rglob("*.lock")):
-            if lock.name != LOCK_NAME and lock.lstat().st_mtime < oldest:
-                log.warning("Removing a lock that nobody holds, path=%s", lock)
-                lock.unlink(missing_ok=True)
+    def _wait_for(self, lock: IO[str]) -> None:
+        deadline = time.monotonic() + PROMOTION_WAIT_S
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise PromotionRaced(
+                        f"Another promotion in {self.root.name} does not come to its end; promote"
+                        " again when it has."
+                    ) from error
+                time.sleep(0.01)
+            else:
+                return
+
+    def _common_folder(self) -> Path:
+        return self.root / self.git("rev-parse", "--git-common-dir").strip()
+
+    def _recover(self, folder: Path) -> None:
+        """Bring to its end what a promotion that was cut off, as by a power cut, has left."""
+        if self.is_bare():
+            # Nobody but us writes references here.
+            _remove_locks([self.root / "HEAD.lock", *(self.root / "refs").rglob("*.lock")])
+            return
+        journal = read_journal(folder)
+        if journal is not None and Path(journal.root).is_dir():
+            cut_off = Repository(Path(journal.root))
+            cut_off._held = self._held
+            cut_off._complete(journal, folder)
+        remove_journal(folder)
+
+    def _complete(self, journal: Journal, folder: Path) -> None:
+        own = self.root / self.git("rev-parse", "--git-dir").strip()
+        branch = self._try("symbolic-ref", "--quiet", "HEAD").stdout.strip()
+        names = (own / "HEAD", own / "index", folder / "packed-refs", folder / branch)
+        files = (*names, folder / "refs" / "tags" / journal.tag)
+        locks = (file.with_name(f"{file.name}.lock") for file in files)
+        _remove_locks(dead_locks(folder, self.root, locks))
+        made = self._try("rev-parse", "--verify", "--quiet", f"refs/tags/{journal.tag}^{{commit}}")
+        if made.stdout.strip() != journal.commit or self.head() != journal.commit:
+            return
+        log.warning("Completing a promotion that was cut off, tag=%s", journal.tag)
+        before, after = (
+            {} if commit is None else self._contents(commit, journal.folder)
+            for commit in (journal.parent, journal.commit)
+        )
+        self._lay_out(
+            {path: after[path] for path in after if self._stands(path, before)},
+            journal.folder,
+            journal.parent,
+            goes={path for path in before if path not in after and self._stands(path, before)},
+        )
+
+    def _contents(self, commit: str, folder: str) -> dict[str, bytes]:
+        paths = self.list_files(commit, folder)
+        return {path: self.read_file(commit, path) or b"" for path in paths}
+
+    def _stands(self, path: str, before: Mapping[str, bytes]) -> bool:
+        """Whether nobody has written to a file since."""
+        file = self.root / path
+        return self._holds(path, before) or not file.exists()
 
     def _require_no_edits(self, files: Mapping[str, bytes], folder: str) -> None:
-        entries = self.git("status", "--porcelain=v1", "-z", "--no-renames", "--", folder)
+        # Without its optional lock on the index: killed with us, it would leave it behind.
+        status = ("--no-optional-locks", "status", "--porcelain=v1", "-z", "--no-renames")
+        entries = self.git(*status, "--", folder)
         states = {entry[3:]: entry[:2] for entry in entries.split("\0") if entry}
         # What git does not know yet is in the way only where it would be overwritten; ignored
         # files are not listed at all.
@@ -389,14 +478,30 @@ class Repository:
         answer = self._try("update-ref", "-m", reason, "--stdin", stdin=transaction)
         if "No space left" in answer.stderr:
             raise git_failure("update-ref", self.root, answer.stderr)
+        held = re.search(r"Unable to create '(.+\.lock)': File exists", answer.stderr)
+        if held:
+            raise PromotionRaced(
+                f"{name} can't be made: another git is at work in {self.root.name}, or one that was"
+                f" killed has left {held[1]}. If none is at work, delete that file, and promote"
+                " again."
+            )
         if answer.returncode != 0:
             raise PromotionRaced(
                 f"{self.root.name} changed while {name} was being made: {answer.stderr.strip()}"
             )
 
-    def _lay_out(self, files: Mapping[str, bytes], replaces: str, parent: str | None) -> None:
-        former = self.list_files(parent, replaces) if parent is not None else ()
-        for path in sorted(set(former) - set(files)):
+    def _lay_out(
+        self,
+        files: Mapping[str, bytes],
+        replaces: str,
+        parent: str | None,
+        *,
+        goes: Collection[str] | None = None,
+    ) -> None:
+        if goes is None:
+            former = self.list_files(parent, replaces) if parent is not None else ()
+            goes = set(former) - set(files)
+        for path in sorted(goes):
             (self.root / path).unlink(missing_ok=True)
         for path, content in files.items():
             target = self.root / path
@@ -408,6 +513,13 @@ class Repository:
         if staged.returncode != 0:
             # The version is made; a git command of the person's own holds the index just now.
             log.warning("%s is committed, but not in the index: %s", replaces, staged.stderr)
+
+
+def _remove_locks(locks: Iterable[Path]) -> None:
+    for lock in locks:
+        if lock.exists():
+            log.warning("Removing a lock that nobody holds, path=%s", lock)
+            lock.unlink(missing_ok=True)
 
 
 def _identity_part(text: str) -> str:

@@ -32,6 +32,7 @@ def run_git(
     env: Mapping[str, str] = {},
     text: bool = True,
     drops: Sequence[str] = (),
+    keeps: Sequence[int] = (),
 ) -> subprocess.CompletedProcess[Any]:
     """Run git and return how it ended, whatever that is.
 
@@ -43,6 +44,8 @@ def run_git(
         Whether input and output are text (UTF-8, other bytes kept as surrogates) or bytes.
     drops
         Environment variables that it does not inherit.
+    keeps
+        File descriptors that it inherits.
 
     Raises
     ------
@@ -68,6 +71,7 @@ def run_git(
             env={**inherited, **fixed, **env},
             timeout=GIT_TIMEOUT_S,
             check=False,
+            pass_fds=tuple(keeps),
         )
     except subprocess.TimeoutExpired as error:
         raise StorageUnusable(

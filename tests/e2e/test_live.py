@@ -53,6 +53,16 @@ is_final: bool = False
 note: str | None = None  # stands in the report
 limits: dict = {"low": 1}
 days: list[Literal["mon", "tue"]] = ["mon"]  # of departure
+first_day = date(2024, 1, 31)  # where the data begins [2020-01-01, ]
+last_day: date | None = None
+cutoff = datetime(2024, 1, 31, 12)  # nothing that is newer
+seen_at = datetime.fromisoformat("2024-01-31T12:00+01:00")
+source = Path("data") / "flights.parquet"  # all flights
+"""
+IMPORTS = """\
+from datetime import date, datetime
+from pathlib import Path
+from typing import Literal
 """
 
 
@@ -123,7 +133,7 @@ def team(workspace: Workspace) -> Team:
     settings = RunSettings(smoke={"epochs": 1, "alpha": 0.9})
     version = make_version(
         Repository(project.repository),
-        parameters(f"from typing import Literal\n{SOURCE}"),
+        parameters(IMPORTS + SOURCE),
         code("1"),
         name="train",
         settings=settings,
@@ -275,16 +285,20 @@ def test_version_is_run_again_with_other_values(
         assert page.get_by_label("market").locator("option:checked").inner_text() == "LGA-AA"
         assert page.get_by_label("alpha").input_value() == "0.5"
         assert page.get_by_label("note", exact=False).first.input_value() == "two\nlines"
-        assert page.get_by_label("is_final").input_value() == "true"
+        expect(page.get_by_label("is_final")).to_be_checked()
         expect(page.get_by_text("how strict")).to_contain_text("[0, 1]")
 
         page.get_by_label("alpha").fill("7")
         page.get_by_label("epochs").fill("many")
+        page.get_by_label("source").fill("")
+        page.get_by_label("seen_at").fill("noon")
         page.get_by_label("limits").fill('{"low": 2}')
         page.get_by_role("button", name="Run", exact=True).click()
         expect(page.get_by_role("alert")).to_contain_text("Nothing runs yet")
         expect(page.locator("#value-alpha-error")).to_contain_text("must be in [0, 1]")
         expect(page.locator("#value-epochs-error")).to_contain_text("write a whole number")
+        expect(page.locator("#value-source-error")).to_contain_text("write a path")
+        expect(page.locator("#value-seen_at-error")).to_contain_text("write a moment")
         assert page.get_by_label("epochs").input_value() == "many"
         assert page.get_by_label("limits").input_value() == '{"low": 2}'
         assert page.get_by_label("market").locator("option:checked").inner_text() == "LGA-AA"
@@ -292,6 +306,13 @@ def test_version_is_run_again_with_other_values(
 
         page.get_by_label("alpha").fill("0.75")
         page.get_by_label("epochs").fill("3")
+        assert page.get_by_label("first_day").input_value() == "2024-01-31"
+        page.get_by_label("first_day").fill("2024-02-29")
+        assert page.get_by_label("last_day").input_value() == ""
+        assert page.get_by_label("cutoff").input_value() == "2024-01-31T12:00"
+        page.get_by_label("cutoff").fill("2024-02-29T08:30")
+        page.get_by_label("source").fill("data//sample.parquet")
+        page.get_by_label("seen_at").fill("2024-02-29T08:30Z")
         page.get_by_label("none for note").check()
         page.get_by_label("mon").uncheck()
         page.get_by_label("tue").check()
@@ -308,6 +329,11 @@ def test_version_is_run_again_with_other_values(
         "note": None,
         "limits": {"low": 2},
         "days": ["tue"],
+        "first_day": "2024-02-29",
+        "last_day": None,
+        "cutoff": "2024-02-29T08:30:00",
+        "seen_at": "2024-02-29T08:30:00+00:00",
+        "source": "data/sample.parquet",
     }
 
 

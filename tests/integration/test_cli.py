@@ -181,7 +181,8 @@ def test_run_whose_reader_leaves_goes_on_to_its_end(repository: Repository) -> N
 
 
 def test_run_in_another_environment_and_with_other_code_says_so(repository: Repository) -> None:
-    (repository.root / "helper.py").write_text("VALUE = 1\n")
+    # The version keeps no copy of a module that looks where it lies.
+    (repository.root / "helper.py").write_text("HERE = __file__\nVALUE = 1\n")
     repository.git("add", "helper.py")
     repository.git("commit", "--quiet", "--message", "Add a helper")
     write_notebook(
@@ -194,7 +195,7 @@ def test_run_in_another_environment_and_with_other_code_says_so(repository: Repo
     (first,) = answer_of("runs", "uses")
     assert first["notes"] == []
 
-    (repository.root / "helper.py").write_text("VALUE = 22\n")
+    (repository.root / "helper.py").write_text("HERE = __file__\nVALUE = 22\n")
     lock = repository.root / "pipelines/uses/requirements.lock"
     lock.write_text(re.sub(r"(?m)^papermill==.*$", "papermill==0.1", lock.read_text()))
     repository.git("add", "pipelines")

@@ -110,7 +110,12 @@ def test_run_that_fills_the_disk_ends_and_says_so(bench: JobBench, dispatcher: D
         parameters("path: str = ''"), code("print('begun')"), code(FILLS_DISK),
         values={"path": str(path)},
     )  # fmt: skip
-    bench.work(dispatcher, lambda: path.exists() and not list(processes_of(run_id)))
+
+    def has_filled_the_disk() -> bool:
+        look(dispatcher)
+        return path.exists() and not list(processes_of(run_id))
+
+    eventually(has_filled_the_disk)
 
     path.unlink()
     record = bench.finish(dispatcher, run_id)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,65 @@ def test_papermill_of_a_run_that_fails_has_an_exit_status_and_a_true_notebook(
     ]
     assert told == [cell.status.value for cell in record.cells]
     assert notebook["metadata"]["papermill"]["exception"] is True
+
+
+def test_dates_and_paths_reach_the_notebook_as_the_authors_own_are(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NB2PROD_HOME", str(bench.workspace.settings.home))
+    monkeypatch.setenv("NB2PROD_MLFLOW_URI", bench.workspace.settings.mlflow_uri)
+    monkeypatch.chdir(bench.repository.root)
+    make_version(
+        bench.repository,
+        code("from datetime import date, datetime\nfrom pathlib import Path"),
+        parameters(
+            "date = date(2024, 1, 31)  # first day [2020-01-01, ]\n"
+            "cutoff = datetime(2024, 1, 31, 12)\n"
+            "data = Path('data') / 'flights.csv'\n"
+            "days = [cutoff.date(), cutoff.date()]\n"
+            "last: 'date | None' = None\n"
+            "sources: list[Path] = []"
+        ),
+        code("print([date, cutoff, data, last, sources])"),
+        name="dated",
+    )
+    given: dict[str, object] = {
+        "date": date(2024, 2, 29),
+        "cutoff": "2024-02-29 08:30",
+        "data": Path("data") / "sample.csv",
+        "last": "2024-03-01",
+        "sources": [Path("a.csv"), "b.csv"],
+    }
+
+    executed = papermill.execute_notebook(
+        nbformat.reads(VersionHandler.read("nb2prod://./dated"), as_version=4),
+        None,
+        parameters=given,
+        engine_name="nb2prod",
+        progress_bar=False,
+    )
+
+    (printed,) = executed.cells[-1].outputs
+    assert printed.text == (
+        "[datetime.date(2024, 2, 29), datetime.datetime(2024, 2, 29, 8, 30),"
+        " PosixPath('data/sample.csv'), datetime.date(2024, 3, 1),"
+        " [PosixPath('a.csv'), PosixPath('b.csv')]]\n"
+    )
+    record = list_runs(bench.workspace, person="ada")[0]
+    assert record.parameters == {
+        "date": "2024-02-29",
+        "cutoff": "2024-02-29T08:30:00",
+        "data": "data/sample.csv",
+        "last": "2024-03-01",
+        "sources": ["a.csv", "b.csv"],
+    }
+    done = run_papermill(
+        bench,
+        *("nb2prod://./dated", str(tmp_path / "out.ipynb"), "--engine", "nb2prod"),
+        *("-p", "date", "2019-12-31"),
+    )
+    assert done.returncode != 0
+    assert "must be in [2020-01-01, ]" in done.stderr
 
 
 def test_papermill_without_our_engine_reads_just_the_notebook(bench: Bench, tmp_path: Path) -> None:

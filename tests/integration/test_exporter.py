@@ -76,6 +76,33 @@ def test_script_option_beyond_its_range_is_refused_with_the_range(tmp_path: Path
     assert run_script(path, "--days", "none").returncode == 0
 
 
+def test_script_reads_dates_and_paths_from_its_command_line(tmp_path: Path) -> None:
+    path = write_script(
+        tmp_path,
+        code("import datetime as dt\nfrom pathlib import Path"),
+        parameters(
+            "day = dt.date(2024, 1, 31)  # first day [2020-01-01, ]\n"
+            "data = Path('data') / 'flights.csv'\n"
+            "days: list[dt.date] = [dt.date(2024, 1, 1)]\n"
+            "Path = None"
+        ),
+        code("print('RESULT', [day, data, days])"),
+    )
+
+    usual = run_script(path)
+    given = run_script(path, "--day", "2024-02-29", "--data", "x", "--days", '["2024-05-01"]')
+    wrong = run_script(path, "--day", "2024-02-30")
+    early = run_script(path, "--day", "2019-12-31")
+
+    assert "[datetime.date(2024, 1, 31), PosixPath('data/flights.csv'), [" in usual.stdout
+    assert (
+        "[datetime.date(2024, 2, 29), PosixPath('x'), [datetime.date(2024, 5, 1)]]" in given.stdout
+    )
+    assert "argument --day: invalid date value: '2024-02-30'" in wrong.stderr
+    assert "argument --day: 2019-12-31 is not in [2020-01-01, ]" in early.stderr
+    assert "RESULT" not in wrong.stdout + early.stdout
+
+
 def test_script_help_shows_types_defaults_and_texts(tmp_path: Path) -> None:
     done = run_script(write_script(tmp_path, *CELLS), "--help")
 

@@ -92,6 +92,13 @@ CASES = {
         cells=(S, N, S),
         printed=("before", "after"),
     ),
+    "cell that the script leaves out": Case(
+        cell=code("1 / 0", tags=["skip-export"]),
+        status=RunStatus.SUCCEEDED,
+        reason="",
+        cells=(S, N, S),
+        printed=("before", "after"),
+    ),
     "empty cell": Case(
         cell=code("   "),
         status=RunStatus.SUCCEEDED,
@@ -159,7 +166,10 @@ CASES = {
     ),
     "output that never ends": Case(
         # Without the kernel's "idle" nobody knows whether all output has come.
-        cell=code("get_ipython().kernel._publish_status = lambda *a, **k: None\nprint('within')"),
+        cell=code(
+            "from ipykernel.kernelapp import IPKernelApp\n"
+            "IPKernelApp.instance().kernel._publish_status = lambda *a, **k: None\nprint('within')"
+        ),
         status=RunStatus.FAILED,
         reason="Cell 2 was done, but not all of its output came within 1 s",
         cells=(S, F, N),

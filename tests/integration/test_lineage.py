@@ -163,7 +163,8 @@ def test_database_counts_as_written_only_if_it_changed(bench: Bench) -> None:
 def test_probe_leaves_nothing_in_the_notebook(bench: Bench) -> None:
     record = bench.run(
         code(
-            "print(sorted(name for name in globals() if 'nb2prod' in name.lower()), In, Out)\n"
+            "print(sorted(name for name in globals() if 'nb2prod' in name.lower()),"
+            " globals()['In'], globals()['Out'])\n"
             "print(open.__module__)"
         ),
         name="clean",

@@ -277,6 +277,7 @@ TABLE = (
         before=_guest_in,
     ),
     Row("POST", f"{P}/stop", (401, 404, 303, 303, 303, 404, 404, 404), before=_servers_on),
+    Row("GET", f"{P}/versions/{{pipeline}}", READ),
     Row("GET", f"{P}/runs", READ),
     Row(
         "GET",

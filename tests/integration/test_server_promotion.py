@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import threading
 from collections.abc import AsyncIterator
@@ -426,3 +427,46 @@ def test_openapi_describes_what_requests_bring(lab: Client, workspace: Workspace
         assert schema["additionalProperties"] is False
         # A reference would lead out of the body, to where nothing is.
         assert "$ref" not in json.dumps(schema)
+
+
+def test_modules_of_the_projects_folder_become_part_of_the_version(
+    lab: Client, project: Project
+) -> None:
+    folder = project.root / "models"
+    folder.mkdir()
+    (folder / "helpers.py").write_text("WORD = 'from the folder'\n")
+    secret = project.root.parent / "secret.py"
+    secret.write_text("WORD = 'of another'\n")
+    (folder / "stolen.py").symlink_to(secret)
+    notebook = train("import helpers\nimport stolen\nprint(alpha)")
+
+    findings = lab.post(f"{BASE}/proposals", json=asked(notebook)).json()["findings"]
+    answer = promoted(lab, notebook)
+
+    version = load_version(project.repository, Reference("train", answer.json()["number"]))
+    assert version.modules == {"helpers.py": b"WORD = 'from the folder'\n"}
+    said = {item["code"]: item for item in findings}
+    assert "models/helpers.py" in said["local-modules"]["message"]
+    assert (said["import-not-covered"]["cell"], said["import-not-covered"]["line"]) == (4, 2)
+
+
+def test_modules_that_come_along_with_the_notebook_are_those_that_count(
+    lab: Client, project: Project
+) -> None:
+    (project.root / "models").mkdir()
+    (project.root / "models/helpers.py").write_text("WORD = 'from the folder'\n")
+    notebook = train("import helpers\nprint(alpha)")
+    files = {
+        "models/helpers.py": base64.b64encode(b"WORD = 'from CI'\n").decode(),
+        "../outside.py": base64.b64encode(b"x = 1").decode(),
+    }
+
+    digest = lab.post(f"{BASE}/proposals", json=asked(notebook, files=files)).json()["digest"]
+    answer = lab.post(f"{BASE}/versions", json=asked(notebook, files=files, digest=digest))
+    refused = lab.post(f"{BASE}/proposals", json=asked(notebook, files={"x.py": "a"}))
+
+    assert answer.status_code == 201
+    version = load_version(project.repository, Reference("train"))
+    assert version.modules == {"helpers.py": b"WORD = 'from CI'\n"}
+    assert refused.status_code == 422
+    assert refused.json()["code"] == "invalid_input"

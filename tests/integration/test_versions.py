@@ -34,6 +34,7 @@ from nb2prod.registry.versions import (
 )
 from nb2prod.store.git import Repository
 from tests.helpers.notebooks import code, markdown, parameters, write_notebook
+from tests.integration.test_proposals import PROMOTER
 
 TRAIN = (
     markdown("# Seats\n\nHow many seats?"),
@@ -368,3 +369,24 @@ def test_local_package_is_noted_only_where_the_notebook_imports_it(
     codes = [{finding.code for finding in propose(path).findings} for path in (plain, using)]
 
     assert ["environment-local-package" in found for found in codes] == [False, True]
+
+
+def test_promotions_at_once_by_processes_lose_none_in_a_work_tree(repository: Repository) -> None:
+    (repository.root / "staged.txt").write_text("staged by somebody")
+    repository.git("add", "staged.txt")
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROMOTER, str(repository.root), name],
+            cwd=Path(__file__).parents[2],
+        )
+        for name in ("a", "b", "c")
+    ]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0, 0]
+
+    entries = list_versions(repository.root, "train")
+    newest = load_version(repository.root, Reference("train"))
+    assert [entry.number for entry in entries] == list(range(9, 0, -1))
+    scripts = {load_version(repository.root, entry.reference).script for entry in entries}
+    assert len(scripts) == 9
+    assert (repository.root / "pipelines/train/train.py").read_text() == newest.script
+    assert repository.git("status", "--porcelain").splitlines() == ["A  staged.txt"]

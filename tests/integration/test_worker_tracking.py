@@ -13,7 +13,7 @@ import pytest
 from nb2prod.execution.models import ArtifactKind, RunStatus
 from nb2prod.execution.processes import end_processes_of, processes_of
 from nb2prod.execution.redaction import Redactor
-from nb2prod.execution.tracking import open_client
+from nb2prod.execution.tracking import EXECUTED_NOTEBOOK, RUN_TAG, open_client
 from nb2prod.execution.tracking_store import TrackingStore
 from nb2prod.jobs.dispatcher import Dispatcher
 from nb2prod.jobs.process_executor import ProcessExecutor
@@ -111,6 +111,32 @@ def test_mlflow_run_of_a_killed_worker_is_ended_and_its_metrics_are_kept(
     assert record.metrics == {"early": 1.5}
     assert client.get_run(record.mlflow_run_id).info.status == "FAILED"
     end_processes_of(run_id)
+
+
+def test_what_an_earlier_attempt_logged_is_not_the_runs(
+    bench: JobBench, dispatcher: Dispatcher, client: Any, tmp_path: Path
+) -> None:
+    run_id = bench.request(
+        code(
+            "import mlflow\n"
+            "with mlflow.start_run(nested=True), mlflow.start_run(nested=True):\n"
+            "    mlflow.log_metric('inner', 2.5)"
+        )
+    )
+    experiment = client.get_experiment_by_name("train")
+    experiment_id = experiment.experiment_id if experiment else client.create_experiment("train")
+    earlier = client.create_run(experiment_id, tags={RUN_TAG: run_id}).info.run_id
+    client.log_metric(earlier, "stale", 1.0)
+    stale = tmp_path / "executed.ipynb"
+    stale.write_text("{}")
+    client.log_artifact(earlier, str(stale), EXECUTED_NOTEBOOK)
+
+    record = bench.finish(dispatcher, run_id)
+
+    assert record.status is RunStatus.SUCCEEDED
+    assert record.metrics == {"inner": 2.5}
+    assert record.artifacts == ()
+    assert client.get_run(earlier).info.status == "FINISHED"
 
 
 def test_mlflow_has_no_secret_of_what_a_notebook_logs_and_leaves(

@@ -292,6 +292,6 @@ class ServerClient:
 
 
 def test_copies_of_what_a_server_has_lie_in_the_runs_folder(tmp_path: Path) -> None:
-    (file,) = read_back(ServerClient(), "m", "r", tmp_path / "downloads").files
+    (file,) = read_back(ServerClient(), "m", tmp_path / "downloads").files
 
     assert file.path == tmp_path / "downloads" / "m" / "a.txt"

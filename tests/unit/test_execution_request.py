@@ -39,6 +39,7 @@ VERSION = Version(
     ),
     lock=EnvironmentLock(text="numpy==2.0.0\n", python="3.11.7", is_observed=True),
     assets={"assets/plot.png": bytes(range(256)), "empty": b""},
+    modules={"models/lags.py": b"LAG = 7\n"},
 )
 
 

@@ -12,7 +12,8 @@ import pytest
 from nb2prod.execution import untrusted
 from nb2prod.execution.events import Noted, OutputAdded, encode
 from nb2prod.execution.recorder import now
-from nb2prod.execution.untrusted import UntrustedFolder, read_event, read_lines
+from nb2prod.execution.untrusted import read_event, read_lines
+from nb2prod.store.untrusted_folder import UntrustedFolder
 
 
 @pytest.fixture

@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from nb2prod.export.blocks import restored
-from nb2prod.export.magics import MAGICS, Action, Magic, names_bound_in, translate
+from nb2prod.export.cell_translation import CellContext, names_bound_in, translate
+from nb2prod.export.magics import MAGICS, Action, Magic
 from nb2prod.export.support import support_source
 from nb2prod.notebook.python_syntax import syntax_error
 
 
 def run(source: str, **given: object) -> tuple[dict[str, object], str]:
     """Run a cell's translation; returns its namespace and what it printed."""
-    translation = translate(source, names=names_bound_in(source) | set(given))
+    translation = translate(source, CellContext(names=names_bound_in(source) | set(given)))
     assert translation.refusals == ()
     namespace: dict[str, object] = dict(given)
     printed = io.StringIO()
@@ -106,6 +107,15 @@ def test_timeit_runs_the_statement_and_keeps_its_names_apart() -> None:
     assert "per loop (mean ± std. dev. of 2 runs, 3 loops each)" in printed
 
 
+def test_timeit_cell_with_preparation_shares_its_names() -> None:
+    source = "%%timeit -n 3 -r 2 total = 0\ntotal += 1\ngiven.append(total)"
+    namespace, printed = run(source, given=[])
+
+    assert namespace["given"] == [1, 2, 3, 4, 5, 6]
+    assert "total" not in namespace
+    assert "2 runs, 3 loops each" in printed
+
+
 def test_timeit_cell_runs_the_cell() -> None:
     namespace, _ = run("%%timeit -n 2 -r 1\nfor i in range(2):\n\n    given.append(i)", given=[])
 
@@ -170,11 +180,13 @@ def test_env_sets_and_gets_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param("%nonsense", "magic-refused", 1, id="unknown-line-magic"),
         pytest.param("%%nonsense\nx", "magic-refused", 1, id="unknown-cell-magic"),
         pytest.param("x\n%%time\ny", "magic-refused", 2, id="cell-magic-in-mid-cell"),
-        pytest.param("/f 1", "magic-refused", 1, id="automatic-call"),
+        pytest.param("/f(1) 2", "magic-refused", 1, id="automatic-call"),
+        pytest.param("%run other.ipynb", "magic-refused", 1, id="run-a-notebook"),
+        pytest.param("%run -d a.py", "magic-refused", 1, id="run-option"),
+        pytest.param("%reset", "magic-refused", 1, id="reset-that-asks"),
         pytest.param("x = %who_ls", "magic-refused", 1, id="dropped-one-assigned"),
         pytest.param("t = %timeit -o f()", "magic-refused", 1, id="timeit-result"),
         pytest.param("%timeit -o f()", "magic-refused", 1, id="timeit-option"),
-        pytest.param("%%timeit x = 1\nx", "magic-refused", 1, id="timeit-preparation"),
         pytest.param("%%timeit\ns = '''\n'''", "magic-refused", 1, id="timeit-text-over-lines"),
         pytest.param("%%bash --out x\nls", "magic-refused", 1, id="bash-output"),
         pytest.param("%cd -", "magic-refused", 1, id="cd-back"),
@@ -209,7 +221,7 @@ def test_translate_of_harmless_commands_is_no_installation(command: str) -> None
     ],
 )
 def test_restored_gives_the_authors_cell_back(source: str) -> None:
-    assert restored(translate(source, hoists_future=True).source) == source
+    assert restored(translate(source, CellContext(hoists_future=True)).source) == source
 
 
 def test_translate_tells_the_authors_line_of_each_line() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
 from nb2prod.export.absolute_paths import absolute_paths
@@ -16,11 +18,16 @@ P = parameters("alpha = 1.0")
 
 def found(*cells: Cell) -> list[tuple[str, int | None, int | None]]:
     """Code, cell and line of the findings; the first cell is a parameters cell."""
-    return [(entry.code, entry.cell, entry.line) for entry in preflight(notebook(P, *cells))]
+    return [(entry.code, entry.cell, entry.line) for entry in findings_of(P, *cells)]
+
+
+def findings_of(*cells: Cell) -> list[Finding]:
+    """All but that nobody needs a cell: the smallest examples are so."""
+    return [entry for entry in preflight(notebook(*cells)) if entry.code != "cell-dead"]
 
 
 def the_one(*cells: Cell) -> Finding:
-    (finding,) = preflight(notebook(P, *cells))
+    (finding,) = findings_of(P, *cells)
     return finding
 
 
@@ -58,9 +65,10 @@ def the_one(*cells: Cell) -> Finding:
             [],
             id="try-import",
         ),
-        pytest.param(["_"], [("ipython-only-name", 2, 1)], id="last-result"),
+        pytest.param(["1", "_; _2; Out[2]"], [], id="last-result"),
+        pytest.param(["1", "In[1]"], [("ipython-only-name", 3, 1)], id="history-of-sources"),
         pytest.param(["for _ in 'a':\n    _", "_"], [], id="underscore-of-ones-own"),
-        pytest.param(["Out[3]"], [("ipython-only-name", 2, 1)], id="out"),
+        pytest.param(["Out[3]"], [("ipython-only-name", 2, 1)], id="out-of-no-cell"),
         pytest.param(["get_ipython().x"], [("ipython-only-name", 2, 1)], id="get-ipython"),
         pytest.param(
             ["if 'get_ipython' in globals():\n    get_ipython()"], [], id="get-ipython-guarded"
@@ -92,7 +100,7 @@ def test_preflight_of_a_name_defined_below_tells_both_cells() -> None:
         pytest.param("def f():\nreturn 1", ("syntax-error", 2, 2), id="indentation"),
         pytest.param("%time x = 1\nreturn", ("syntax-error", 2, 2), id="return"),
         pytest.param(
-            "import asyncio\nawait asyncio.sleep(1)", ("top-level-await", 2, 2), id="await"
+            "import asyncio\nx = 1; await asyncio.sleep(1)", ("top-level-await", 2, 2), id="await"
         ),
     ],
 )
@@ -107,7 +115,7 @@ def test_preflight_of_what_can_not_be_exported_blocks(
 
 def test_preflight_of_counts_that_decrease_tells_the_cells() -> None:
     cells = [code("a = 1", execution_count=5), code("b = 1", execution_count=3), code("c = 1")]
-    order, missed = preflight(notebook(parameters("alpha = 1"), *cells))
+    order, missed = findings_of(parameters("alpha = 1"), *cells)
 
     assert (order.code, order.severity, order.cell) == ("execution-order", Severity.WARNING, 3)
     assert "cell 2 [5] was run after cell 3 [3] below it" in order.message
@@ -128,8 +136,8 @@ def test_preflight_of_a_notebook_run_in_order_finds_nothing() -> None:
 
 
 def test_preflight_without_a_parameters_cell_proposes_one() -> None:
-    (whole,) = preflight(notebook(code("import os"), code("alpha = 1\nname = 'x'"), code("f = 2")))
-    (part,) = preflight(notebook(code("import os\nseed = 1")))
+    (whole,) = findings_of(code("import os"), code("alpha = 1\nname = 'x'"), code("f = 2"))
+    (part,) = findings_of(code("import os\nseed = 1"))
     (nothing,) = preflight(notebook(code("import os")))
 
     assert {whole.code, part.code, nothing.code} == {"parameters-missing"}
@@ -155,7 +163,7 @@ def test_preflight_of_the_parameters_cell_warns_of_what_is_none() -> None:
 
 
 def test_preflight_of_another_language_or_no_code_blocks() -> None:
-    (language,) = preflight(notebook(code("x <- 1"), language="r"))
+    (language,) = preflight(notebook(code("x = 1"), language="julia"))
     (empty,) = preflight(notebook(markdown("hi"), code("  \n# x")))
 
     assert (language.code, language.severity) == ("language-unsupported", Severity.BLOCKING)
@@ -203,7 +211,7 @@ def test_preflight_tells_no_lies_about_generated_cells() -> None:
     ],
 )
 def test_absolute_paths_are_told_from_other_texts(source: str, paths: list[str]) -> None:
-    assert [path.text for path in absolute_paths(source)] == paths
+    assert [path.text for path in absolute_paths(ast.parse(source))] == paths
 
 
 def test_findings_table_has_words_for_each() -> None:
@@ -211,3 +219,10 @@ def test_findings_table_has_words_for_each() -> None:
         assert name == name.lower().replace("_", "-")
         assert kind.summary.endswith(".")
         assert kind.way_out.endswith(".")
+
+
+def test_preflight_of_an_installation_below_a_condition_only_notes_it() -> None:
+    finding = the_one(code("try:\n    import json\nexcept ImportError:\n    !pip install json"))
+
+    assert (finding.code, finding.severity) == ("package-install-guarded", Severity.NOTE)
+    assert (finding.cell, finding.line) == (2, 4)

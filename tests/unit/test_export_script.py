@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
+import importlib.util
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nb2prod.errors import InvalidInput, MagicRefused
+from nb2prod.export.cell_translation import CellContext, translate
 from nb2prod.export.dependencies import direct_dependencies
 from nb2prod.export.script import from_script, to_script
 from nb2prod.notebook.models import Cell, Notebook
@@ -69,7 +73,11 @@ LINES = st.sampled_from(
         "!ls {x}", "z = !ls", "print?", "s = '''\n# %% in\n  # [nb2prod] in\n%no\n'''",
         "if x:\n    %cd a\n    # %% b", "from __future__ import division", "display(x)",
         "f(1,\n# %% c\n2)", "# ---", "# In[1]:", "a = b \\\n  % c", "\t# tab", "# é\u2028\x0c",
-        "class A: pass",
+        "class A: pass", "x", "x, 1", "*x, 1", "x;", "(x\n+ 1)  # é", "é, 'é'", "await f(x)",
+        "_", "pwd", "import matplotlib.pyplot as plt", "plt.plot(x)", "/f x", "%run -i a.py",
+        "if x:\n    !pip install y", "x.ast_node_interactivity = 'all'", "x = %pwd",
+        "x.ast_node_interactivity = 'last_expr_or_assign'", "1 if x else\\\n2",
+        'if x:\n    x\nelse:\n    f("""\n""")',
     ]
 )  # fmt: skip
 STARTS = st.sampled_from(
@@ -88,9 +96,7 @@ TAGS = st.lists(st.text(max_size=5).filter(lambda tag: tag != ""), max_size=2, u
 
 
 def is_python(source: str) -> bool:
-    from nb2prod.export.magics import translate
-
-    return syntax_error(translate(source, hoists_future=True).source) is None
+    return syntax_error(translate(source, CellContext(hoists_future=True)).source) is None
 
 
 CELLS = st.one_of(
@@ -225,9 +231,9 @@ def test_to_script_of_a_future_import_beside_other_code_is_refused() -> None:
 
 
 def test_to_script_of_a_simple_notebook_has_nothing_more_than_needed() -> None:
-    script = script_of(notebook(markdown("# Hi"), code("x = 1  # one\nx")))
+    script = script_of(notebook(markdown("# Hi"), code("x = 1  # one\nprint(x)")))
 
-    assert script.endswith("# ///\n\n# %% [markdown]\n# # Hi\n\n# %%\nx = 1  # one\nx\n")
+    assert script.endswith("# ///\n\n# %% [markdown]\n# # Hi\n\n# %%\nx = 1  # one\nprint(x)\n")
     assert "_nb2prod_" not in script
 
 
@@ -237,7 +243,7 @@ def test_to_script_of_a_simple_notebook_has_nothing_more_than_needed() -> None:
         pytest.param(code("x = 1\n%%R"), MagicRefused, "Cell 2, line 2", id="magic"),
         pytest.param(code("a\nb c"), InvalidInput, "Cell 2, line 2", id="syntax"),
         pytest.param(code("%time x = 1\nb c"), InvalidInput, "Cell 2, line 2", id="syntax-below"),
-        pytest.param(code("await f()"), InvalidInput, "Cell 2, line 1", id="await"),
+        pytest.param(code("x = 1; await f()"), MagicRefused, "Cell 2, line 1", id="await"),
         pytest.param(code("return 1"), InvalidInput, "Cell 2, line 1", id="return"),
     ],
 )
@@ -306,3 +312,70 @@ def test_direct_dependencies_leaves_out_what_is_not_a_distribution() -> None:
 
 def _is_generated(metadata: Mapping[str, Any]) -> bool:
     return any(tag.startswith("nb2prod-") for tag in metadata.get("tags", ()))
+
+
+@pytest.mark.parametrize("module", ["argparse", "ast", "asyncio.tasks", "dataclasses", "typing"])
+def test_to_script_of_real_programs_cut_into_cells_round_trips(module: str) -> None:
+    source = importlib.util.find_spec(module).loader.get_source(module)  # type: ignore[union-attr]
+    lines = source.split("\n")
+    starts = [
+        min([node.lineno, *(item.lineno for item in getattr(node, "decorator_list", []))]) - 1
+        for node in ast.parse(source).body
+    ]
+    cells = [
+        code("\n".join(lines[start:end]).rstrip("\n"))
+        for start, end in pairwise([0, *starts[1:], len(lines)])
+    ]
+
+    assert_round_trip(notebook(*cells))
+
+
+EXPRESSIONS = st.recursive(
+    st.sampled_from(
+        ["x", "1.5", "'é'", "f'{x!r:>{y}}'", "'''a\n# %% b'''", "...", "lambda *a, b=1: a"]
+    ),
+    lambda inner: st.one_of(
+        st.builds("({})".format, inner),
+        st.builds("({}, {})".format, inner, inner),
+        st.builds("[{}\n# c\n, *{}]".format, inner, inner),
+        st.builds("{{'k': {}, **{}}}".format, inner, inner),
+        st.builds("f({}, k={})".format, inner, inner),
+        st.builds("({} if {} else\n {})".format, inner, inner, inner),
+        st.builds("[{} for x in {} if {}]".format, inner, inner, inner),
+        st.builds("({}) % ({})".format, inner, inner),
+        st.builds("(y := {})".format, inner),
+        st.builds("(await g({}))".format, inner),
+    ),
+    max_leaves=6,
+)
+STATEMENTS = st.one_of(
+    EXPRESSIONS,
+    st.builds("{}, {}".format, EXPRESSIONS, EXPRESSIONS),
+    st.builds("x = {}".format, EXPRESSIONS),
+    st.builds("x[{}]: int = {};".format, EXPRESSIONS, EXPRESSIONS),
+    st.builds("if {}:\n\t{}\nelse:\n  pass  # é".format, EXPRESSIONS, EXPRESSIONS),
+    st.builds("def f(x, /, y={}):\n    '''d'''\n    return {}".format, EXPRESSIONS, EXPRESSIONS),
+    st.builds("with {} as x, y:\n  {}".format, EXPRESSIONS, EXPRESSIONS),
+    st.builds("try:\n  {}\nexcept* E as x: pass".format, EXPRESSIONS),
+    st.builds("match {}:\n  case {{'a': [x, *_]}}: {}".format, EXPRESSIONS, EXPRESSIONS),
+    st.builds("{}; {}".format, EXPRESSIONS, EXPRESSIONS),
+)
+
+
+@property_test
+@given(st.lists(st.lists(STATEMENTS, min_size=1, max_size=3).map("\n".join), max_size=3))
+def test_to_script_of_arbitrary_python_round_trips_or_refuses_an_await(sources: list[str]) -> None:
+    readable = [source for source in sources if _is_cell(source)]
+    refused = {item.code for source in readable for item in translate(source).refusals}
+    assert refused <= {"top-level-await"}
+    if not refused:
+        assert_round_trip(notebook(*map(code, readable)))
+
+
+def _is_cell(source: str) -> bool:
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    try:
+        compile(source, "cell", "exec", flags, dont_inherit=True)
+    except SyntaxError:
+        return False
+    return True

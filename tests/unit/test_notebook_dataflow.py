@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
-from nb2prod.notebook.dataflow import CellNames, cell_names
+from nb2prod.notebook.dataflow import CellNames, cell_names, tree_names
 
 
 def shown(names: CellNames) -> dict[str, str]:
@@ -28,6 +30,32 @@ def shown(names: CellNames) -> dict[str, str]:
             "import a.b, c as d\nfrom e import f as g", {"defined": "a d g"}, id="imports"
         ),
         pytest.param("df['a'] = 1\no.p.q += 2", {"used": "df o", "mutated": "df o"}, id="mutation"),
+        pytest.param("del df['a'], o.p", {"used": "df o", "mutated": "df o"}, id="deleted-parts"),
+        pytest.param(
+            "o.p, (d[k], v) = w",
+            {"defined": "v", "used": "d k o w", "mutated": "d o"},
+            id="mutation-by-unpacking",
+        ),
+        pytest.param("for o.p in r: pass", {"used": "o r", "mutated": "o"}, id="mutation-by-loop"),
+        pytest.param("xs.append(1)", {"used": "xs", "mutated": "xs"}, id="append"),
+        pytest.param("d['k'].xs.sort()", {"used": "d", "mutated": "d"}, id="method-of-a-part"),
+        pytest.param(
+            "df.drop('a', inplace=True)", {"used": "df", "mutated": "df"}, id="pandas-inplace"
+        ),
+        pytest.param(
+            "df.drop('a'); df.dropna(inplace=False); f().pop()",
+            {"used": "df f"},
+            id="no-mutation",
+        ),
+        pytest.param(
+            "w.zero_(); model.fit(x)", {"used": "model w x", "mutated": "model w"}, id="ml"
+        ),
+        pytest.param(
+            "random.shuffle(xs)", {"used": "random xs", "mutated": "xs"}, id="changes-its-argument"
+        ),
+        pytest.param(
+            "[x.append(1) for x in xs]", {"used": "xs"}, id="mutation-of-a-comprehensions-own"
+        ),
         pytest.param("del x\nx = 1", {"used": "x", "defined": "x"}, id="deleted-and-set-again"),
         pytest.param("x = 1\ndel x", {"deleted": "x"}, id="set-and-deleted"),
         pytest.param("if (n := f()): n", {"defined": "n", "used": "f"}, id="walrus"),
@@ -170,6 +198,18 @@ def test_cell_names_of_builtins_are_kept_apart() -> None:
 
 def test_cell_names_of_a_shadowed_builtin_are_its_own() -> None:
     assert cell_names("list = [1]\nlist[0]").used_builtins == frozenset()
+
+
+def test_cell_names_reads_is_all_that_it_may_need() -> None:
+    names = cell_names("a; xs.append(1)\nif a:\n    b = 1\nb\ndef f(): return c, sum(_)")
+
+    assert names.reads == {"a", "xs", "b", "c", "sum", "_"}
+
+
+def test_tree_names_is_the_same_from_a_tree() -> None:
+    source = "import os\ndf['a'] = os.sep + x"
+
+    assert tree_names(ast.parse(source)) == cell_names(source)
 
 
 def test_cell_names_gives_the_line_of_the_first_reading() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nb2prod.errors import ParameterInvalid, ParameterUnknown
+from nb2prod.notebook.parameter_python import PYTHON_TYPES
 from nb2prod.notebook.parameters import (
     Parameter,
     ParameterType,
@@ -50,6 +54,16 @@ def one(source: str) -> Parameter:
         pytest.param("x: int | None = None", T.INTEGER, None, id="optional"),
         pytest.param("x: Optional[int] = 4", T.INTEGER, 4, id="typing-optional"),
         pytest.param("x: 'Union[None, float]' = 4", T.FLOAT, 4.0, id="annotation-in-quotes"),
+        pytest.param("x = 1e-3", T.FLOAT, 0.001, id="exponent"),
+        pytest.param("x = 1_000", T.INTEGER, 1000, id="underscore"),
+        pytest.param("x = +1", T.INTEGER, 1, id="plus"),
+        pytest.param("import numpy as n\nx = n.inf", T.FLOAT, math.inf, id="numpys-infinity"),
+        pytest.param("x = date(2024, month=1, day=31)", T.DATE, "2024-01-31", id="date"),
+        pytest.param("x = Path('a', 'b') / 'c'", T.PATH, "a/b/c", id="path"),
+        pytest.param("x = 'a' / Path('b')", T.PATH, "a/b", id="path-behind-a-text"),
+        pytest.param("import pathlib as p\nx = p.Path()", T.PATH, ".", id="path-of-nothing"),
+        pytest.param("x: typing.Sequence[int] = [1]", T.LIST, [1], id="sequence"),
+        pytest.param("x: Any = 3", T.INTEGER, 3, id="any"),
         pytest.param("x: typing.List[str] = []", T.LIST, [], id="typing-list"),
         pytest.param("x: Annotated[int, 'days'] = 4", T.INTEGER, 4, id="annotated"),
         pytest.param("x = 4  # type: float", T.FLOAT, 4.0, id="type-comment"),
@@ -87,10 +101,21 @@ def test_find_parameters_of_several_targets_gives_each() -> None:
         pytest.param("x = 1  # type: int  # days", "days", id="behind-a-type-comment"),
         pytest.param("x = 1  # days  # noqa: E501", "days", id="without-pragmas"),
         pytest.param("x = 1  # type: ignore", "", id="only-a-pragma"),
-        pytest.param("# above\nx = 1", "", id="none"),
+        pytest.param("x = 1  #@param {type: 'slider'}", "", id="only-a-form-of-another-tool"),
+        pytest.param("x = 1  # type: int | None  # days", "days", id="behind-a-longer-type"),
+        pytest.param("x = 1  # type: int days ahead", "days ahead", id="in-one-with-the-type"),
+        pytest.param("x: float = 1  # type: float days", "days", id="with-type-and-annotation"),
+        pytest.param("x: Annotated[int, 'days'] = 1", "days", id="annotated"),
+        pytest.param("x: Annotated[int, 'weeks'] = 1  # days", "days", id="comment-over-annotated"),
+        pytest.param("# days\n# ahead\nx = 1", "days ahead", id="above"),
+        pytest.param("# above\nx = 1  # days", "days", id="behind-wins"),
+        pytest.param("# days\n\nx = 1", "", id="above-with-a-gap"),
+        pytest.param("# ---------\n# days\nx = 1", "days", id="above-with-a-line"),
+        pytest.param("# Parameters\nx = 1", "", id="headline"),
+        pytest.param("# x = 2\nx = 1", "", id="commented-out"),
     ],
 )
-def test_find_parameters_takes_the_trailing_comment_as_help(source: str, help_text: str) -> None:
+def test_find_parameters_takes_the_comment_as_help(source: str, help_text: str) -> None:
     assert one(source).help == help_text
 
 
@@ -98,6 +123,12 @@ def test_find_parameters_of_two_on_a_line_gives_the_comment_to_the_last() -> Non
     found, _ = scan("x = 1; y = 2  # days")
 
     assert [parameter.help for parameter in found] == ["", "days"]
+
+
+def test_find_parameters_of_several_below_a_comment_takes_it_for_a_headline() -> None:
+    found, _ = scan("# Of the model\nx = 1\ny = 2\n# days\nz = 3\n")
+
+    assert [parameter.help for parameter in found] == ["", "", "days"]
 
 
 def test_find_parameters_of_a_literal_gives_choices() -> None:
@@ -139,6 +170,36 @@ def test_find_parameters_of_a_list_knows_its_items(source: str, item_type: T | N
         pytest.param("x = 1\nx += 1", "changed", id="changed"),
         pytest.param("if True:\n    x = 1", "block", id="in-a-block"),
         pytest.param("x, *y = 1, 2", "unpacked", id="starred"),
+        pytest.param("x = {1, 2}", "set has no JSON form; write a list", id="set"),
+        pytest.param("x = 1j", "complex has no JSON form", id="complex"),
+        pytest.param("x = 1 + 2j", "computed", id="complex-sum"),
+        pytest.param("x = ...", "ellipsis has no JSON form", id="ellipsis"),
+        pytest.param("x = f'{y}.csv'", "f-string is computed", id="f-string"),
+        pytest.param("x = np.float64(0.5)", "`np.float64(0.5)` gives", id="numpy-scalar"),
+        pytest.param("x = range(3)", "write a list", id="range"),
+        pytest.param("x = int(os.environ.get('N', 3))", "environment", id="environment-get"),
+        pytest.param("x = os.environ['N']", "environment", id="environment"),
+        pytest.param("from os import getenv\nx = getenv('N')", "environment", id="getenv"),
+        pytest.param("x = date.today()", "time of the run", id="today"),
+        pytest.param("x = str(dt.datetime.now())", "`str(dt.datetime", id="now-of-an-unknown-name"),
+        pytest.param("import datetime as dt\nx = dt.datetime.now()", "time of the run", id="now"),
+        pytest.param("x = Path.home() / 'a.csv'", "depends on the machine", id="home"),
+        pytest.param("x = Path(__file__).parent", "no `__file__`", id="own-file"),
+        pytest.param("x = pd.Timestamp('2024-01-31')", "datetime(2024, 1, 31)", id="timestamp"),
+        pytest.param("x = date(2024, 2, 30)", "fails: day", id="no-such-day"),
+        pytest.param("x = date('2024-01-31')", "fails: ", id="not-a-date"),
+        pytest.param("from mine import date\nx = date(1, 1, 1)", "computed", id="another-date"),
+        pytest.param("x: date = '2024-01-31'", "a text; write it as in", id="text-for-a-date"),
+        pytest.param("x: Path = 'a.csv'", '`data = Path("data")', id="text-for-a-path"),
+        pytest.param("x: list[date] = ['2024-01-31']", "holds a text", id="texts-for-dates"),
+        pytest.param("x: str = Path('a')", "its default is a path", id="path-for-a-text"),
+        pytest.param("x: datetime = date(2024, 1, 31)", "is a date;", id="date-for-a-moment"),
+        pytest.param("x = [date(2024, 1, 31), 'a']", "date is not a JSON value", id="mixed"),
+        pytest.param("x = {'a': Path('b')}", "not a JSON value", id="path-in-a-dict"),
+        pytest.param("x: Literal['a', 1] = 'a'", "Literal", id="choices-of-two-types"),
+        pytest.param("x: list[int | None] = [1]", "list[int | None]", id="optional-items"),
+        pytest.param(f"x = {list(range(3000))}", "keep it in a file", id="large-list"),
+        pytest.param(f"x = {dict.fromkeys(map(str, range(3000)), 1)}", "in a file", id="large"),
     ],
 )
 def test_find_parameters_of_what_is_none_says_why(source: str, why: str) -> None:
@@ -268,9 +329,25 @@ VALUES = {
     T.FLOAT: st.floats(allow_nan=False),
     T.BOOLEAN: st.booleans(),
     T.STRING: st.text(),
+    T.DATE: st.dates().map(date.isoformat),
+    T.DATETIME: st.datetimes(timezones=st.none() | st.just(UTC)).map(datetime.isoformat),
+    T.PATH: (
+        st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1)
+        .map(PurePosixPath)
+        .map(str)
+    ),
     T.LIST: st.lists(JSON, max_size=3),
     T.DICT: st.dictionaries(st.text(max_size=3), JSON, max_size=3),
 }
+JSON_OF: dict[type, Callable[[Any], object]] = {
+    date: date.isoformat,
+    datetime: datetime.isoformat,
+    type(Path()): Path.as_posix,
+}
+
+
+def kept(value: object) -> object:
+    return value
 
 
 @st.composite
@@ -297,8 +374,13 @@ def test_to_source_executed_gives_the_same_values(
 
     exec(to_source(known, values), namespace)
 
-    assert {name: namespace[name] for name in values} == values
-    assert [type(namespace[name]) for name in values] == [type(value) for value in values.values()]
+    got = {name: JSON_OF.get(type(namespace[name]), kept)(namespace[name]) for name in values}
+    assert got == values
+    assert [type(value) for value in got.values()] == [type(value) for value in values.values()]
+    classes = {kind: row.literal for kind, row in PYTHON_TYPES.items()} | {T.PATH: Path}
+    for parameter in known:
+        value = namespace[parameter.name]
+        assert value is None or isinstance(value, classes[parameter.type])
 
 
 @property_test

@@ -70,6 +70,17 @@ def test_parse_notebook_without_metadata_is_python() -> None:
     assert (notebook.kernel_name, notebook.language, notebook.cells) == ("python3", "python", ())
 
 
+@pytest.mark.parametrize("name", ["python3", "Python", "ipython"])
+def test_python_is_known_by_its_kernels_names_too(name: str) -> None:
+    metadata = {"kernelspec": {"name": "python3", "language": name}}
+    document = {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": []}
+
+    notebook = parse_notebook(json.dumps(document).encode(), name="train")
+
+    assert notebook.language == "python"
+    assert to_node(notebook).metadata.kernelspec.language == "python"
+
+
 def test_parse_notebook_of_format_3_is_upgraded() -> None:
     document = {
         "nbformat": 3,

@@ -21,6 +21,11 @@ THREE = Parameter("three", ParameterType.BOOLEAN, None, is_optional=True)
 TEXT = Parameter("text", ParameterType.STRING, "")
 NOTE = Parameter("note", ParameterType.STRING, None, is_optional=True)
 LIMITS = Parameter("limits", ParameterType.DICT, {})
+DAY = Parameter("day", ParameterType.DATE, "2024-01-31", minimum="2020-01-01")
+NO_DAY = Parameter("no_day", ParameterType.DATE, None, is_optional=True)
+MOMENT = Parameter("moment", ParameterType.DATETIME, "2024-01-31T00:00:00")
+PLACE = Parameter("place", ParameterType.PATH, "data")
+NO_PLACE = Parameter("no_place", ParameterType.PATH, None, is_optional=True)
 UMLAUT = Parameter("über", ParameterType.INTEGER, 1)
 
 VALUES: list[tuple[Parameter, Any]] = [
@@ -34,6 +39,8 @@ VALUES: list[tuple[Parameter, Any]] = [
     (COUNT, 3),
     (COUNT, None),
     (FLAG, True),
+    (FLAG, False),
+    (THREE, True),
     (THREE, None),
     (TEXT, ""),
     (TEXT, " <b>two\nlines</b> "),
@@ -42,6 +49,15 @@ VALUES: list[tuple[Parameter, Any]] = [
     (NOTE, None),
     (LIMITS, {"low": [1, None], "ä": "<"}),
     (UMLAUT, 7),
+    (DAY, "2024-02-29"),
+    (NO_DAY, None),
+    (MOMENT, "2024-01-31T12:00:00"),
+    (MOMENT, "2024-01-31T12:00:00.250000"),
+    (MOMENT, "2024-01-31T12:00:00+02:00"),
+    (PLACE, "data/a b.csv"),
+    (NO_PLACE, None),
+    (NO_PLACE, "none"),
+    (Parameter("l", ParameterType.LIST, [], item_type=ParameterType.DATE), ["2024-01-31"]),
     (Parameter("large", ParameterType.FLOAT, 1.0), float("inf")),
 ]
 
@@ -51,6 +67,8 @@ def sent(field: FormField) -> dict[str, str]:
     if field.kind == "choices":
         chosen = [option.key for option in field.options if option.is_chosen]
         return {f"{field.name}-{key}": "yes" for key in chosen}
+    if field.kind == "check":
+        return {field.name: "yes"} if field.is_checked else {}
     if field.options:
         # One is always chosen: the first where none is.
         chosen = [option.key for option in field.options if option.is_chosen]
@@ -83,8 +101,13 @@ def test_form_that_nobody_touched_gives_its_values_back(parameter: Parameter, va
         (ALPHA, "7", "must be in [0, 1]"),
         (ALPHA, "nan", "must be in [0, 1]"),
         (COUNT, "1.5", "whole number"),
-        (FLAG, "perhaps", "true or false"),
+        (THREE, "perhaps", "true or false"),
         (LIMITS, "[1]", "dictionary"),
+        (DAY, "", "write a day"),
+        (DAY, "2024-02-30", "no such day"),
+        (DAY, "2019-12-31", "must be in [2020-01-01, ]"),
+        (MOMENT, "12:00", "write a moment"),
+        (PLACE, "", "write a path"),
         (LIMITS, "{", "JSON"),
     ],
     ids=lambda item: str(item)[:30],

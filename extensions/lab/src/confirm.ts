@@ -42,6 +42,8 @@ function obstacle(proposal: Proposal, now: Circumstances): string {
 }
 
 function blocking(findings: readonly Finding[]): string {
-  const count = findings.filter(finding => finding.severity === 'blocking').length;
+  const count = findings.filter(
+    finding => finding.severity === 'blocking' && typeof finding.silenced_because !== 'string'
+  ).length;
   return count === 1 ? 'the blocking finding' : `the ${count} blocking findings`;
 }

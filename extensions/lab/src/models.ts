@@ -29,13 +29,18 @@ export interface Finding {
   cell: number | null;
   /** Counts in the cell, from 1. */
   line: number | null;
+  /** The author's reason for which it does not count; absent or null where it counts. */
+  silenced_because?: string | null;
 }
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 export interface Parameter {
   name: string;
-  /** `int`, `float`, `bool`, `str`, `list`, `dict`, or one that this version does not know. */
+  /**
+   * `int`, `float`, `bool`, `str`, `date`, `datetime`, `path`, `list`, `dict`, or one that this
+   * version does not know.
+   */
   type: string;
   default: Json;
   help: string;
@@ -43,8 +48,9 @@ export interface Parameter {
   choices: Json[];
   is_optional: boolean;
   item_type: string | null;
-  minimum: number | null;
-  maximum: number | null;
+  /** A number; of dates ISO 8601 text. */
+  minimum: number | string | null;
+  maximum: number | string | null;
 }
 
 export interface Proposal {

@@ -7,6 +7,7 @@ export type FieldKind =
   | 'integer'
   | 'number'
   | 'date'
+  | 'datetime'
   | 'choice'
   | 'choices'
   | 'text'
@@ -25,6 +26,8 @@ export type Drafts = Readonly<Record<string, Draft>>;
 export class InvalidValue extends Error {}
 
 const WHOLE = /^[+-]?[0-9]+$/;
+// A browser's field for a date with its time has neither a zone nor more than seconds.
+const PICKABLE = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/;
 const SPECIAL = /^[+-]?(inf|infinity|nan)$/i;
 
 export function fieldKind(parameter: Parameter): FieldKind {
@@ -40,6 +43,9 @@ export function fieldKind(parameter: Parameter): FieldKind {
       return 'number';
     case 'date':
       return 'date';
+    case 'datetime':
+      return 'datetime';
+    case 'path':
     case 'str':
       return typeof parameter.default === 'string' && parameter.default.includes('\n')
         ? 'lines'
@@ -47,6 +53,11 @@ export function fieldKind(parameter: Parameter): FieldKind {
     default:
       return 'json';
   }
+}
+
+/** Whether a browser's field for a date with its time can hold a text. */
+export function isPickable(text: string): boolean {
+  return text === '' || PICKABLE.test(text);
 }
 
 /** What a field shows before anybody has touched it. */
@@ -101,15 +112,16 @@ export function readDraft(parameter: Parameter, draft: Draft): Json {
     case 'number':
       return readNumber(parameter, draft.text.trim());
     case 'date':
-      if (draft.text === '') {
-        throw new InvalidValue('Choose a date.');
-      }
-      return draft.text;
+    case 'datetime':
+      return readDate(parameter, draft.text);
     case 'choice':
     case 'choices':
       return JSON.parse(draft.text) as Json;
     case 'text':
     case 'lines':
+      if (draft.text === '' && parameter.type === 'path') {
+        throw new InvalidValue('Write a path.');
+      }
       return draft.text;
     case 'json':
       return readJson(parameter, draft.text);
@@ -138,14 +150,31 @@ function readNumber(parameter: Parameter, text: string): Json {
   return value;
 }
 
-function requireRange(parameter: Parameter, value: number): void {
+function readDate(parameter: Parameter, text: string): Json {
+  if (text === '') {
+    throw new InvalidValue('Choose a date.');
+  }
+  if (fieldKind(parameter) === 'date') {
+    // Days as ISO 8601 has them are in the order of their texts.
+    requireRange(parameter, text);
+  }
+  return text;
+}
+
+function requireRange(parameter: Parameter, value: number | string): void {
   const { minimum, maximum } = parameter;
-  if (typeof minimum === 'number' && value < minimum) {
+  if (minimum !== null && isBelow(value, minimum)) {
     throw new InvalidValue(`At least ${minimum}.`);
   }
-  if (typeof maximum === 'number' && value > maximum) {
+  if (maximum !== null && isBelow(maximum, value)) {
     throw new InvalidValue(`At most ${maximum}.`);
   }
+}
+
+function isBelow(first: number | string, second: number | string): boolean {
+  return typeof first === 'number' && typeof second === 'number'
+    ? first < second
+    : String(first) < String(second);
 }
 
 function readJson(parameter: Parameter, text: string): Json {
@@ -166,11 +195,20 @@ function readJson(parameter: Parameter, text: string): Json {
   return value;
 }
 
+const EXAMPLES: Readonly<Record<string, string>> = {
+  int: '[1, 2]',
+  float: '[1, 2]',
+  bool: '[true, false]',
+  date: '["2024-01-31"]',
+  datetime: '["2024-01-31T12:00"]',
+  path: '["data/a.csv"]'
+};
+
 function example(parameter: Parameter): string {
   if (parameter.type === 'dict') {
     return '{"a": 1}';
   }
-  return parameter.item_type === 'int' || parameter.item_type === 'float' ? '[1, 2]' : '["a", "b"]';
+  return EXAMPLES[parameter.item_type ?? ''] ?? '["a", "b"]';
 }
 
 function typeWord(parameter: Parameter): string {

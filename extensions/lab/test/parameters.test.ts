@@ -7,6 +7,7 @@ import {
   differences,
   fieldKind,
   initialDraft,
+  isPickable,
   problemOf,
   problemsOf,
   readDraft,
@@ -34,6 +35,10 @@ const WIDGETS: [string, Partial<Parameter>, string][] = [
   ['an int', { type: 'int', default: 3 }, 'integer'],
   ['a float', { type: 'float' }, 'number'],
   ['a date', { type: 'date', default: '2026-01-31' }, 'date'],
+  ['a moment', { type: 'datetime', default: '2026-01-31T12:00:00' }, 'datetime'],
+  ['a moment in a zone', { type: 'datetime', default: '2026-01-31T12:00:00+02:00' }, 'datetime'],
+  ['a path', { type: 'path', default: 'data/a.csv' }, 'text'],
+  ['a list of dates', { type: 'list', item_type: 'date', default: ['2026-01-31'] }, 'json'],
   ['a text', { type: 'str', default: 'JFK-DL' }, 'text'],
   ['a text of several lines', { type: 'str', default: 'a\nb' }, 'lines'],
   ['choices', { type: 'str', default: 'a', choices: ['a', 'b'] }, 'choice'],
@@ -76,6 +81,25 @@ const REFUSED: [string, Partial<Parameter>, string, string][] = [
   ['too little', { minimum: 0 }, '-1', 'At least 0.'],
   ['too much', { type: 'int', default: 1, maximum: 5 }, '6', 'At most 5.'],
   ['no date', { type: 'date', default: '2026-01-31' }, '', 'Choose a date.'],
+  [
+    'too early a date',
+    { type: 'date', default: '2026-01-31', minimum: '2020-01-01' },
+    '2019-12-31',
+    'At least 2020-01-01.'
+  ],
+  [
+    'too late a date',
+    { type: 'date', default: '2026-01-31', maximum: '2026-12-31' },
+    '2027-01-01',
+    'At most 2026-12-31.'
+  ],
+  ['no path', { type: 'path', default: 'data' }, '', 'Write a path.'],
+  [
+    'no JSON of dates',
+    { type: 'list', item_type: 'date', default: [] },
+    '2024-01-31',
+    'Write it as JSON, as in ["2024-01-31"].'
+  ],
   ['no JSON', { type: 'list', default: [] }, '[1,', 'Write it as JSON, as in ["a", "b"].'],
   ['a list for a dictionary', { type: 'dict', default: {} }, '[]', 'Write a dictionary, as in {"a": 1}.']
 ];
@@ -90,6 +114,11 @@ test('none is read as null only where the parameter allows it', () => {
   const none = { text: '1', isNone: true };
   assert.equal(readDraft(make({ is_optional: true }), none), null);
   assert.equal(readDraft(make({}), none), 1);
+});
+
+test('only a moment without zone and fractions is picked in a browser’s field', () => {
+  const texts = ['', '2026-01-31T12:00', '2026-01-31T12:00:00', '2026-01-31T12:00:00+02:00'];
+  assert.deepEqual(texts.map(isPickable), [true, true, true, false]);
 });
 
 test('only what was changed is sent', () => {
@@ -134,6 +163,10 @@ test('values and types are shown as Python writes them', () => {
     ['None', 'True', '"a"', '[1, None]', '{"a": False}']
   );
   assert.equal(typeText(make({ type: 'int', minimum: 1, maximum: 500 })), 'int, 1 to 500');
+  assert.equal(
+    typeText(make({ type: 'date', minimum: '2020-01-01' })),
+    'date, at least 2020-01-01'
+  );
   assert.equal(typeText(make({ type: 'float', minimum: 0, is_optional: true })), 'float, at least 0 or None');
   assert.equal(typeText(make({ type: 'float', maximum: -1 })), 'float, at most -1');
   assert.equal(typeText(make({ type: 'list', item_type: 'int', is_optional: true })), 'list[int] or None');

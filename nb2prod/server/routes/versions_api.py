@@ -13,6 +13,7 @@ from nb2prod.errors import ProposalStale
 from nb2prod.notebook.reading import parse_notebook, to_node
 from nb2prod.registry import versions
 from nb2prod.registry.models import Reference, Version, check_pipeline_name
+from nb2prod.registry.project_files import FolderFiles, GivenFiles, ProjectFiles
 from nb2prod.registry.versions import Proposal
 from nb2prod.server import version_models
 from nb2prod.server.bodies import NOTEBOOK_LIMIT_BYTES, described, parse_body, read_body
@@ -144,7 +145,15 @@ def _proposal(gallery: Gallery, reader: Reader, project: str, asked: NewProposal
         directory=place.directory,
         environment=partial(gallery.means.environment_of, found),
         name=asked.name,
+        project=_files(found, asked),
     )
+
+
+def _files(project: Project, asked: NewProposal) -> ProjectFiles | None:
+    if asked.files is not None:
+        return GivenFiles(contents=asked.files)
+    # It may lie on a machine that this one shares no folder with.
+    return FolderFiles(root=project.root) if project.root.is_dir() else None
 
 
 def _project(gallery: Gallery, reader: Reader, name: str) -> Project:

@@ -105,7 +105,7 @@ def test_runs_before_beside_and_after_a_hub_are_in_one_experiment_of_it(
         answers.append(run_with(2.0))
         check_commands_name_the_hub(hub, answers[-1])
         check_token_is_taken_back(hub, repository)
-        check_killed_run_is_ended_by_the_next_command(hub, repository)
+        check_killed_run_is_ended(hub, repository)
         for answer in answers:
             check_in_mlflow(caller(hub), answer)
     answers.append(run_with(3.0))
@@ -124,7 +124,8 @@ def test_runs_before_beside_and_after_a_hub_are_in_one_experiment_of_it(
         assert check_in_mlflow(ada, answers[-1]) in experiments
 
 
-def check_killed_run_is_ended_by_the_next_command(hub: StartedHub, repository: Repository) -> None:
+def check_killed_run_is_ended(hub: StartedHub, repository: Repository) -> None:
+    """By the next command, unless the service, which looks too, is at it just then."""
     write_notebook(
         repository.root / "slow.ipynb",
         code("import mlflow\nmlflow.log_metric('early', 1.5)\nopen('reached', 'w').close()"),
@@ -138,8 +139,11 @@ def check_killed_run_is_ended_by_the_next_command(hub: StartedHub, repository: R
         finally:
             process.kill()
 
-    (record,) = answer_of("runs", "slow")
+    def ended() -> dict[str, Any] | None:
+        (found,) = answer_of("runs", "slow")
+        return None if found["status"] == "running" else found
 
+    record = eventually(ended, what="the killed run's end")
     assert (record["status"], record["metrics"]) == ("lost", {"early": 1.5})
     run = caller(hub).get(f"{API}/runs/get", run_id=record["mlflow_run_id"]).json()["run"]
     assert run["info"]["status"] == "FAILED"

@@ -2,10 +2,13 @@ import * as React from 'react';
 import type { Finding, Severity } from '../models';
 import { Words } from './words';
 
-const GROUPS: readonly { severity: Severity; sign: string; one: string; many: string }[] = [
-  { severity: 'blocking', sign: '✕', one: 'blocking finding', many: 'blocking findings' },
-  { severity: 'warning', sign: '▲', one: 'warning', many: 'warnings' },
-  { severity: 'note', sign: 'i', one: 'note', many: 'notes' }
+type Weight = Severity | 'silenced';
+
+const GROUPS: readonly { weight: Weight; sign: string; one: string; many: string }[] = [
+  { weight: 'blocking', sign: '✕', one: 'blocking finding', many: 'blocking findings' },
+  { weight: 'warning', sign: '▲', one: 'warning', many: 'warnings' },
+  { weight: 'note', sign: 'i', one: 'note', many: 'notes' },
+  { weight: 'silenced', sign: '–', one: 'silenced finding', many: 'silenced findings' }
 ];
 
 /** What the check has found, by weight; a click shows the cell. */
@@ -26,10 +29,10 @@ export function Findings(props: {
   return (
     <>
       {GROUPS.map(group => {
-        const found = props.findings.filter(finding => finding.severity === group.severity);
+        const found = props.findings.filter(finding => weightOf(finding) === group.weight);
         return (
           found.length > 0 && (
-            <section key={group.severity} className={`nb2prod-findings nb2prod-mod-${group.severity}`}>
+            <section key={group.weight} className={`nb2prod-findings nb2prod-mod-${group.weight}`}>
               <h4>
                 <span className="nb2prod-sign" aria-hidden="true">
                   {group.sign}
@@ -54,14 +57,16 @@ function FindingItem(props: {
   onChoose: (finding: Finding) => void;
 }): React.JSX.Element {
   const { finding } = props;
+  const aside = isSilenced(finding) ? (finding.silenced_because ?? '') : finding.way_out;
   const text = (
     <>
       <span className="nb2prod-finding-message">
         <Words text={finding.message} />
       </span>
-      {finding.way_out && (
+      {aside && (
         <span className="nb2prod-finding-way-out">
-          → <Words text={finding.way_out} />
+          {isSilenced(finding) ? 'Silenced: ' : '→ '}
+          <Words text={aside} />
         </span>
       )}
     </>
@@ -86,6 +91,15 @@ function FindingItem(props: {
       </button>
     </li>
   );
+}
+
+/** Whether the author has said, with a reason, that it does not count. */
+export function isSilenced(finding: Finding): boolean {
+  return typeof finding.silenced_because === 'string';
+}
+
+function weightOf(finding: Finding): Weight {
+  return isSilenced(finding) ? 'silenced' : finding.severity;
 }
 
 function placeOf(finding: Finding): string {

@@ -1,6 +1,6 @@
 import * as React from 'react';
 import type { Json, Parameter } from '../models';
-import { choiceText, fieldKind, type Draft } from '../parameters';
+import { choiceText, fieldKind, isPickable, type Draft } from '../parameters';
 import { Choices } from './choices';
 import { Field, fieldId, fieldTexts } from './field';
 
@@ -73,7 +73,17 @@ function Widget(props: FieldProps & { id: string }): React.JSX.Element {
         />
       );
     case 'date':
-      return <input {...common} type="date" value={draft.text} onChange={onText} />;
+    case 'datetime':
+      return (
+        <input
+          {...common}
+          {...dateInput(parameter, draft)}
+          min={parameter.minimum ?? undefined}
+          max={parameter.maximum ?? undefined}
+          value={draft.text}
+          onChange={onText}
+        />
+      );
     case 'choice':
       return (
         <select {...common} value={draft.text} onChange={onText}>
@@ -103,4 +113,11 @@ function Widget(props: FieldProps & { id: string }): React.JSX.Element {
         <textarea {...common} rows={2} spellCheck={false} value={draft.text} onChange={onText} />
       );
   }
+}
+
+function dateInput(parameter: Parameter, draft: Draft): React.InputHTMLAttributes<HTMLInputElement> {
+  if (fieldKind(parameter) === 'date') {
+    return { type: 'date' };
+  }
+  return isPickable(draft.text) ? { type: 'datetime-local', step: 1 } : { type: 'text' };
 }

@@ -1,0 +1,101 @@
+# ---
+# jupyter:
+#   jupytext:
+#     comment_magics: false
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% tags=["nb2prod-environment"]
+# A notebook imports where it needs to.
+# ruff: noqa: E402, RUF100
+
+# /// script
+# dependencies = []
+# ///
+
+# %% tags=["nb2prod-support"]
+def _nb2prod_text(value):
+    """Return the text by which a notebook shows a value."""
+    import sys
+
+    kind = type(value)
+    builtin = ("builtins", "collections", "functools", "re", "types")
+    is_plain = "__repr__" in vars(kind) and kind.__module__ not in builtin
+    if kind in (bool, int, str) or (is_plain and not hasattr(kind, "_repr_pretty_")):
+        return repr(value)
+    if kind is float and "IPython.lib.pretty" not in sys.modules:
+        return repr(value)
+    try:
+        from IPython.lib.pretty import pretty
+    except ImportError:
+        return repr(value)
+    return pretty(value)
+
+
+def _nb2prod_show(*values):
+    """Print the value of a cell's last expression, as a notebook shows it."""
+    import sys
+
+    value = values if len(values) > 1 else values[0]
+    if value is None:
+        return
+    if "get_ipython" in globals():
+        display(value)
+    elif sys.displayhook is not sys.__displayhook__:
+        # Some packages print in a way of their own, as sympy's init_printing() asks for.
+        sys.displayhook(value)
+    else:
+        print(_nb2prod_text(value))
+
+
+if "get_ipython" not in globals():
+
+    def display(*objects, **_options):
+        """Print what a notebook would show."""
+        for shown in objects:
+            print(_nb2prod_text(shown))
+
+# %% tags=["parameters"]
+n = 3  # number of folds
+rate = 1e-3  # learning rate
+label = None
+
+# %% tags=["nb2prod-options"]
+def _nb2prod_options():
+    """Read the parameters that are given on the command line."""
+    import argparse
+
+    parser = argparse.ArgumentParser(
+        description="parameters-from-comments",
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--n",
+        dest="n",
+        type=int,
+        metavar="VALUE",
+        help="number of folds (int, default: 3)",
+    )
+    parser.add_argument(
+        "--rate",
+        dest="rate",
+        type=float,
+        metavar="VALUE",
+        help="learning rate (float, default: 0.001)",
+    )
+    return vars(parser.parse_args())
+
+
+if __name__ == "__main__" and "get_ipython" not in globals():
+    globals().update(_nb2prod_options())
+
+# %%
+_nb2prod_show(n, rate, label)

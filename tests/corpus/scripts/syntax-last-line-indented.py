@@ -1,0 +1,36 @@
+# ---
+# jupyter:
+#   jupytext:
+#     comment_magics: false
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% tags=["nb2prod-environment"]
+# A notebook imports where it needs to.
+# ruff: noqa: E402, RUF100
+
+# /// script
+# dependencies = []
+# ///
+
+# %%
+if True:
+    answer = 42
+    answer
+
+# %%
+with open("note.txt", "w") as file:
+    file.write("kept")
+
+# %%
+try:
+    answer
+except NameError:
+    print("no")
