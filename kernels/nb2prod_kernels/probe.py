@@ -1,8 +1,8 @@
 """The probe: source that is sent into a Python kernel before a notebook's first cell.
 
-It tells which files under the project are opened, where the kernel runs, gives the
-environment variables for MLflow to whom needs them, and keeps secrets out of what the notebook
-tells MLflow. The kernel's environment need not have
+It tells which files under the project are opened, where the kernel runs, plants the run's seed
+(`nb2prod_kernels.seeds`), gives the environment variables for MLflow to whom needs them, and
+keeps secrets out of what the notebook tells MLflow. The kernel's environment need not have
 nb2prod: the whole text of this module is sent, and it uses the standard library only (Python
 3.8 and later). It leaves no name in the notebook's namespace.
 
@@ -15,7 +15,7 @@ own formats of XGBoost and LightGBM, arrow's file systems used directly), and ot
 (`!cat data.csv`), Python ones included.
 """
 # pathlib would itself open and resolve at each event of the hook, and is slow.
-# ruff: noqa: PTH100, PTH112, PTH116, PTH118, PTH123
+# ruff: noqa: PTH100, PTH112, PTH116, PTH118, PTH123, PTH208
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ import time
 if False:  # for type checkers only; the kernel's Python may be older than these names
     from collections.abc import Callable, Iterable
     from typing import Any
+
+    from nb2prod_kernels.seeds import Seeds
 
 # Calls that open files without Python's `open`: module, function, class or method in it, the
 # position of the path among the arguments (after `self`), its name, "r" or "w".
@@ -56,6 +58,9 @@ NATIVE_CALLS = (
 
 # A dataset may be a folder; more files than this in one call are not listed one by one.
 FILES_PER_CALL = 10_000
+
+# Where NVIDIA's driver for Linux tells of itself and of the GPUs that may be used.
+NVIDIA = "/proc/driver/nvidia"
 
 # Where MLflow has `set_experiment` and `set_tracking_uri`.
 MLFLOW_EXPERIMENTS = "mlflow.tracking.fluent"
@@ -91,6 +96,8 @@ def install(
     tracking: str | None,
     secrets: Iterable[str] = (),
     tracking_wait_s: float = 60.0,
+    *,
+    seeds: Seeds | None = None,
 ) -> None:
     """Begin to watch this process; called once, in the kernel.
 
@@ -106,6 +113,8 @@ def install(
         Names of environment variables with secrets.
     tracking_wait_s
         How long an import of MLflow waits for that file.
+    seeds
+        Plants the run's seed.
     """
     journal = Journal(opened, tuple(root.rstrip("/") + "/" for root in roots))
     journal.write({"machine": machine()})
@@ -120,6 +129,8 @@ def install(
         patches[MLFLOW_EXPERIMENTS] = patches[MLFLOW_SERVERS] = join.patch
     hidden = Secrets({name: os.environ.get(name, "") for name in secrets})
     patches.update((name, hidden.patch) for name, _ in MLFLOW_WRITERS)
+    if seeds is not None:
+        patches.update(seeds.patches(journal.write))
     Patches(patches).apply()
     _follow_cells(journal)
 
@@ -150,6 +161,8 @@ def machine() -> dict[str, Any]:
         "cpu": _cpu(),
         "cpu_count": cpus,
         "host": platform.node(),
+        "gpus": _gpus(),
+        "gpu_driver": _gpu_driver(),
     }
 
 
@@ -393,15 +406,27 @@ def source(
     tracking: str | None,
     secrets: Iterable[str] = (),
     tracking_wait_s: float = 60.0,
+    *,
+    seed: int,
 ) -> str:
-    """Return the code to execute silently in a kernel; the arguments are `install`'s."""
+    """Return the code to execute silently in a kernel.
+
+    Parameters
+    ----------
+    seed
+        Of the run, see `nb2prod_kernels.seeds.Seeds`; the other arguments are `install`'s.
+    """
+    # Only here: in the kernel this package need not be installed.
+    from nb2prod_kernels import seeds
+
     with open(__file__, encoding="utf-8") as stream:
         text = stream.read()
     arguments = (roots, opened, tracking, list(secrets), tracking_wait_s)
     return _call(
         f"__import__('sys').modules.setdefault({NAME!r}, type(__import__('sys'))({NAME!r}))",
         f"exec(compile({text!r}, '<nb2prod probe>', 'exec'), _nb2prod.__dict__)",
-        f"_nb2prod.install(*{arguments!r})",
+        f"exec(compile({seeds.text()!r}, '<nb2prod seeds>', 'exec'), _nb2prod.__dict__)",
+        f"_nb2prod.install(*{arguments!r}, seeds=_nb2prod.Seeds({seed!r}))",
     )
 
 
@@ -569,6 +594,30 @@ def _lose_no_output() -> None:
         import zmq
 
         thread.schedule(lambda: thread.socket.setsockopt(zmq.SNDHWM, 0))
+
+
+def _gpus() -> list[str]:
+    # NVIDIA's driver says so itself; nvidia-smi takes up to a second.
+    found = []
+    try:
+        for name in sorted(os.listdir(f"{NVIDIA}/gpus")):
+            with open(f"{NVIDIA}/gpus/{name}/information") as stream:
+                lines = [line.partition(":") for line in stream]
+            found += [value.strip() for key, _, value in lines if key.strip() == "Model"]
+    except OSError:
+        pass
+    return found
+
+
+def _gpu_driver() -> str:
+    import re
+
+    try:
+        with open(f"{NVIDIA}/version") as stream:
+            match = re.search(r"Kernel Module.*?\s(\d+\.[\d.]+)", stream.read())
+    except OSError:
+        return ""
+    return match.group(1) if match else ""
 
 
 def _cpu() -> str:

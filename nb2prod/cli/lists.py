@@ -218,6 +218,15 @@ def _print_run(record: RunRecord) -> None:
     if record.machine is not None:
         machine = record.machine
         facts.append(("machine", f"Python {machine.python}, {machine.platform}, {machine.cpu}"))
+        facts += [("gpu", gpu) for gpu in machine.gpus]
+    if record.conditions is not None:
+        fixed = record.conditions
+        seeded = f" for {', '.join(fixed.seeded)}" if fixed.seeded else ""
+        facts += [
+            ("seed", f"{fixed.seed}{seeded}"),
+            ("threads", f"{fixed.threads}"),
+            ("time zone", f"{fixed.time_zone}, locale {fixed.locale}"),
+        ]
     facts += [("to know", note) for note in record.notes]
     facts += [(f"-p {name}", repr(value)) for name, value in record.parameters.items()]
     facts += [(name, number(value)) for name, value in sorted(record.metrics.items())]

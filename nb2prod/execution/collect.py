@@ -313,6 +313,7 @@ def _record(workspace: Workspace, asked: RunRecord, row: Row[Any], evidence: Evi
         ended_at=history.ended_at or row.started_at or row.created_at,
         kernel_name=history.kernel_name or asked.kernel_name,
         machine=history.machine,
+        conditions=history.conditions,
         cells=history.cells,
         files=history.files,
         is_lineage_complete=history.is_lineage_complete,

@@ -18,7 +18,15 @@ from datetime import datetime
 from functools import cache
 from typing import Any, get_args
 
-from nb2prod.execution.models import Artifact, CellStatus, FileUse, Machine, RunStatus
+from nb2prod.execution.models import (
+    Artifact,
+    CellStatus,
+    Conditions,
+    FileUse,
+    Machine,
+    RandomSource,
+    RunStatus,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +37,22 @@ class RunStarted:
     run_id: str
     reference: str
     code_cells: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConditionsFixed:
+    """What the kernel is about to be started with; nothing has been seeded yet."""
+
+    at: datetime
+    conditions: Conditions
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RandomSeeded:
+    """A source of random numbers was given the run's seed."""
+
+    at: datetime
+    source: RandomSource
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -183,7 +207,9 @@ class ResultsKept:
 
 Event = (
     RunStarted
+    | ConditionsFixed
     | KernelStarted
+    | RandomSeeded
     | MachineSeen
     | MemorySeen
     | TrackingStarted

@@ -22,6 +22,7 @@ from nb2prod.execution.contents import Contents
 from nb2prod.execution.events import (
     CellEnded,
     CellStarted,
+    ConditionsFixed,
     DisplayUpdated,
     Event,
     FilesSeen,
@@ -39,7 +40,15 @@ from nb2prod.execution.events import (
     WidgetChanged,
 )
 from nb2prod.execution.memory import SHORTAGE
-from nb2prod.execution.models import Artifact, ArtifactKind, FileUse, RunRecord, RunStatus
+from nb2prod.execution.models import (
+    Artifact,
+    ArtifactKind,
+    Conditions,
+    FileUse,
+    Machine,
+    RunRecord,
+    RunStatus,
+)
 from nb2prod.execution.preparation import prepare_notebook
 from nb2prod.execution.record import EMPTY_NOTEBOOK, History, fold, without_secrets
 from nb2prod.execution.recorder import MAX_OUTPUT_BYTES, RunFolder, now
@@ -272,8 +281,9 @@ class _Testimony:
             case FilesSeen() | FilesSettled():
                 is_taken = len(event.files) <= MAX_FILES and all(map(_is_file, event.files))
             case MachineSeen():
-                texts = (event.machine.python, event.machine.platform, event.machine.cpu)
-                is_taken = all(len(text) <= MAX_NAME for text in (*texts, event.machine.host))
+                is_taken = _is_short(event.machine)
+            case ConditionsFixed():
+                is_taken = _is_short(event.conditions)
             case MemorySeen():
                 figures = (event.peak_mb, event.limit_mb)
                 is_taken = all(each is None or 0 <= each <= MAX_MEMORY_MB for each in figures)
@@ -351,6 +361,10 @@ class _Testimony:
 
 def _cut(text: str | None) -> str | None:
     return None if text is None else text[:MAX_TEXT]
+
+
+def _is_short(facts: Machine | Conditions) -> bool:
+    return len(repr(facts)) <= MAX_TEXT
 
 
 def _is_file(use: FileUse) -> bool:

@@ -25,10 +25,12 @@ from nb2prod.execution.artifacts import (
 from nb2prod.execution.cancellation import Cancellation, cancelled_by_signals
 from nb2prod.execution.circumstances import environment_note, listed, modules_note, secrets_note
 from nb2prod.execution.collect import read_history
+from nb2prod.execution.conditions import conditions_for
 from nb2prod.execution.events import (
     FilesSeen,
     FilesSettled,
     MemorySeen,
+    RandomSeeded,
     ResultsKept,
     RunEnded,
     RunStarted,
@@ -176,6 +178,7 @@ class _Execution:
             kernel_name=kernel_name,
             directory=session.version.directory_in(session.root),
             environment=self._environment,
+            conditions=conditions_for(session.record, self._environment),
             recorder=self._recorder,
             lineage=self._lineage,
             after_cell=lambda: self._hashing.submit(self._look),
@@ -285,9 +288,12 @@ class _Execution:
 
     def _look(self) -> None:
         try:
+            before = set(self._lineage.seeded)
             files = self._lineage.look()
             if files:
                 self._recorder.append(FilesSeen(at=now(), files=files))
+            for source in sorted(self._lineage.seeded - before):
+                self._recorder.append(RandomSeeded(at=now(), source=source))
         except Exception as error:
             log.exception("Files could not be followed, run=%s", self._session.record.id)
             self._has_lost_sight = True

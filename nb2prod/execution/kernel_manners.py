@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from nb2prod.execution.events import error_line
+from nb2prod.execution.models import RandomSource
 
 # bash_kernel starts another bash, and says that all is well, when a cell has ended the one before
 # (`exit`, `set -e`). What runs after that would run without what came before.
@@ -35,6 +36,9 @@ class KernelManners:
         What a reader of a run should know of what isn't recorded; or empty.
     begin
         Code that is executed silently before the first cell; or empty.
+    seed, random
+        Code that gives the language's own generator the run's ``{seed}``, and which that is; or
+        empty. In Python the probe does it.
     is_whole
         Code that fails, executed silently behind a cell, where the kernel is no longer the one in
         which the run began; or empty.
@@ -47,6 +51,8 @@ class KernelManners:
     error_line: Callable[[Mapping[str, object]], str] = error_line
     note: str = ""
     begin: str = ""
+    seed: str = ""
+    random: RandomSource | None = None
     is_whole: str = ""
     not_whole: str = ""
     asks_exit: str = ""
@@ -65,29 +71,24 @@ def _bash_error(error: Mapping[str, object]) -> str:
 _UNSEEN = "What a notebook in {} reads and writes isn't followed: its files are not in this record."
 _MANNERS: Mapping[str, KernelManners] = {
     "python": KernelManners(),
-    "r": KernelManners(error_line=_r_error, note=_UNSEEN.format("R"), asks_exit=_R_HAS_QUIT),
+    "r": KernelManners(
+        error_line=_r_error,
+        note=_UNSEEN.format("R"),
+        seed="set.seed({seed})",
+        random=RandomSource.R,
+        asks_exit=_R_HAS_QUIT,
+    ),
     "bash": KernelManners(
         error_line=_bash_error,
         note=_UNSEEN.format("bash"),
         begin=_BASH_MARK,
+        # bash(1), "Shell Variables".
+        seed="RANDOM={seed}",
+        random=RandomSource.BASH,
         is_whole=_BASH_IS_SAME,
         not_whole=_BASH_HAS_ENDED,
     ),
 }
-
-
-def locale_for(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what a kernel needs besides, so that its texts are UTF-8.
-
-    Services often run in the locale "C", in which R takes a text with an umlaut for another one.
-    Python helps itself in the same way (PEP 538); a locale that somebody chose stays.
-
-    >>> locale_for({"PATH": "/bin"}), locale_for({"LANG": "de_DE.UTF-8"})
-    ({'LC_CTYPE': 'C.UTF-8'}, {})
-    """
-    chosen = environment.get("LC_CTYPE") or environment.get("LANG") or "C"
-    is_chosen = bool(environment.get("LC_ALL")) or chosen not in ("C", "POSIX")
-    return {} if is_chosen else {"LC_CTYPE": "C.UTF-8"}
 
 
 def manners_of(language: str) -> KernelManners:

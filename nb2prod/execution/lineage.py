@@ -17,12 +17,12 @@ import json
 import logging
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nb2prod.execution.models import FileAccess, FileUse, Machine
+from nb2prod.execution.models import FileAccess, FileUse, Machine, RandomSource
 
 SKIPPED_FOLDERS = frozenset(
     {".git", ".ipynb_checkpoints", "__pycache__", "site-packages", "node_modules"}
@@ -94,13 +94,17 @@ class Lineage:
         self._moved: set[str] = set()
         self._venvs: dict[Path, bool] = {}
         self.machine: Machine | None = None
+        self.seeded: set[RandomSource] = set()
 
     def look(self) -> tuple[FileUse, ...]:
         """Take in what the probe has told since the last look; hash files newly read."""
         new = []
         for fact in self._facts():
             if "machine" in fact:
-                self.machine = Machine(**fact["machine"])
+                self.machine = machine_of(fact["machine"])
+                continue
+            if "seeded" in fact:
+                self.seeded.add(RandomSource(fact["seeded"]))
                 continue
             path = self._relative(fact["path"])
             if path is None:
@@ -248,6 +252,11 @@ class Lineage:
             while chunk := stream.read(CHUNK_BYTES):
                 digest.update(chunk)
         return _State(*_quick(status), digest.hexdigest())
+
+
+def machine_of(said: Mapping[str, Any]) -> Machine:
+    """Return what the probe says of its machine."""
+    return Machine(**{**said, "gpus": tuple(said["gpus"])})
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

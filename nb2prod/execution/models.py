@@ -120,13 +120,59 @@ class Artifact:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Machine:
-    """Where a run took place; texts as the interpreter and the system give them."""
+    """Where a run took place; texts as the interpreter and the system give them.
+
+    Parameters
+    ----------
+    gpus
+        Models of the GPUs that it might use.
+    gpu_driver
+        Version of their driver; empty where there is none.
+    """
 
     python: str
     platform: str
     cpu: str
     cpu_count: int
     host: str
+    gpus: tuple[str, ...] = ()
+    gpu_driver: str = ""
+
+
+class RandomSource(StrEnum):
+    """What draws random numbers, and can be given a seed from outside."""
+
+    RANDOM = "random"
+    NUMPY = "numpy"
+    TORCH = "torch"
+    R = "R"
+    BASH = "bash"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conditions:
+    """What was fixed around a run, so that the same version and values give the same again.
+
+    Parameters
+    ----------
+    seed
+        What random generators begin with, from 0 to 2^31 - 1.
+    hash_seed
+        ``PYTHONHASHSEED``: the order of sets of texts depends on it.
+    threads
+        How many threads OpenMP and BLAS take: the order of a sum depends on it.
+    time_zone, locale
+        Of the kernel's process.
+    seeded
+        What was given the seed; what was never imported is not among them.
+    """
+
+    seed: int
+    hash_seed: str
+    threads: int
+    time_zone: str
+    locale: str
+    seeded: tuple[RandomSource, ...] = ()
 
 
 class Profile(StrEnum):
@@ -239,6 +285,8 @@ class RunRecord:
         (the executed notebook), ``log`` (what it printed).
     machine
         `None` where the kernel never answered.
+    conditions
+        `None` where it did not come to a kernel.
     is_lineage_complete
         False where the kernel could not tell which files it opened.
     mlflow_run_id
@@ -282,6 +330,7 @@ class RunRecord:
     lock_sha256: str
     lock_is_observed: bool
     machine: Machine | None = None
+    conditions: Conditions | None = None
     cells: tuple[CellRecord, ...] = ()
     files: tuple[FileUse, ...] = ()
     is_lineage_complete: bool = False

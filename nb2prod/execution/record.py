@@ -15,6 +15,7 @@ from typing import Any
 from nb2prod.execution.events import (
     CellEnded,
     CellStarted,
+    ConditionsFixed,
     DisplayUpdated,
     Event,
     FilesSeen,
@@ -25,6 +26,7 @@ from nb2prod.execution.events import (
     Noted,
     OutputAdded,
     OutputsCleared,
+    RandomSeeded,
     ResultsKept,
     RunEnded,
     RunStarted,
@@ -35,8 +37,10 @@ from nb2prod.execution.models import (
     Artifact,
     CellRecord,
     CellStatus,
+    Conditions,
     FileUse,
     Machine,
+    RandomSource,
     RunStatus,
 )
 from nb2prod.execution.outputs import CellOutputs, log_text
@@ -94,6 +98,7 @@ class History:
     kernel_name: str | None
     peak_memory_mb: int | None = None
     memory_limit_mb: int | None = None
+    conditions: Conditions | None = None
 
 
 def fold(notebook: Mapping[str, Any], events: Iterable[Event]) -> History:
@@ -129,6 +134,7 @@ def without_secrets(history: History, redactor: Redactor) -> History:
         reason=redactor.text(history.reason),
         cells=redactor.of(history.cells),
         machine=redactor.of(history.machine),
+        conditions=redactor.of(history.conditions),
         files=redactor.of(history.files),
         metrics=metrics_without_secrets(history.metrics, redactor),
         artifacts=redactor.of(history.artifacts),
@@ -164,6 +170,8 @@ class _State:
     end: RunEnded | None = None
     kernel: KernelStarted | None = None
     machine: Machine | None = None
+    conditions: Conditions | None = None
+    seeded: set[RandomSource] = field(default_factory=set)
     memory: MemorySeen | None = None
     mlflow_run_id: str | None = None
     results: ResultsKept | None = None
@@ -196,8 +204,12 @@ class _State:
                 self.notes.append(event.text)
             case RunStarted():
                 self.start = event
+            case ConditionsFixed():
+                self.conditions = event.conditions
             case KernelStarted():
                 self.kernel = event
+            case RandomSeeded():
+                self.seeded.add(event.source)
             case MachineSeen():
                 self.machine = event.machine
             case MemorySeen():
@@ -222,6 +234,8 @@ class _State:
             ended_at=self.last_at,
             cells=cells,
             machine=self.machine,
+            conditions=self.conditions
+            and replace(self.conditions, seeded=tuple(sorted(self.seeded))),
             files=tuple(self.files[path] for path in sorted(self.files)),
             is_lineage_complete=self.is_lineage_complete,
             metrics=dict(self.results.metrics) if self.results else {},

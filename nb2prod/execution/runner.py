@@ -23,19 +23,22 @@ from nbformat import NotebookNode
 
 from nb2prod.errors import KernelUnavailable
 from nb2prod.execution.cancellation import Cancellation
+from nb2prod.execution.conditions import environment_of
 from nb2prod.execution.events import (
     CellEnded,
     CellStarted,
+    ConditionsFixed,
     KernelStarted,
     MachineSeen,
+    RandomSeeded,
     RunEnded,
 )
 from nb2prod.execution.kernel_client import KernelProcess, RecordingClient
 from nb2prod.execution.kernel_log import KernelLog
-from nb2prod.execution.kernel_manners import KernelManners, locale_for, manners_of
+from nb2prod.execution.kernel_manners import KernelManners, manners_of
 from nb2prod.execution.lineage import Lineage
 from nb2prod.execution.memory import MemoryUse, shortage
-from nb2prod.execution.models import CellStatus, RunStatus
+from nb2prod.execution.models import CellStatus, Conditions, RandomSource, RunStatus
 from nb2prod.execution.processes import RUN_ID_VARIABLE, end_processes_of
 from nb2prod.execution.recorder import Recorder, now
 from nb2prod.notebook.languages import PYTHON
@@ -98,7 +101,9 @@ class Runner:
     directory
         Working directory of the kernel.
     environment
-        Environment variables of the kernel.
+        Environment variables of the kernel, without those of its conditions.
+    conditions
+        What the run is fixed to.
     lineage
         Takes in what the kernel's probe tells of itself.
     after_cell
@@ -120,6 +125,7 @@ class Runner:
     kernel_name: str
     directory: Path
     environment: Mapping[str, str]
+    conditions: Conditions
     recorder: Recorder
     lineage: Lineage
     after_cell: Callable[[], object]
@@ -191,10 +197,11 @@ class Runner:
     ) -> _End | None:
         environment = {
             **self.environment,
-            **locale_for(self.environment),
+            **environment_of(self.conditions, self.environment),
             **_KERNEL_ENVIRONMENT,
             RUN_ID_VARIABLE: self.run_id,
         }
+        self.recorder.append(ConditionsFixed(at=now(), conditions=self.conditions))
         try:
             await process.start(directory=self.directory, environment=environment)
         except OSError as error:
@@ -226,21 +233,37 @@ class Runner:
         self, client: RecordingClient, roots: list[str], *, is_tracked: bool
     ) -> None:
         if self._language != PYTHON.key:
-            if self._manners.begin:
-                await client.run_silently(self._manners.begin, timeout_s=PROBE_TIMEOUT_S)
-            if self._manners.note:
-                self.recorder.note(self._manners.note)
+            await self._begin(client)
             return
         await self._bring_modules(client)
         folder = self.recorder.folder
         tracking = str(folder.tracking) if is_tracked else None
-        code = probe.source(roots, str(folder.opened_files), tracking, self.secrets)
+        code = probe.source(
+            roots, str(folder.opened_files), tracking, self.secrets, seed=self.conditions.seed
+        )
         if await client.run_silently(code, timeout_s=PROBE_TIMEOUT_S):
             self.lineage.look()
         if self.lineage.machine is None:
             self.recorder.note("The kernel can't tell which files it opens.")
         else:
             self.recorder.append(MachineSeen(at=now(), machine=self.lineage.machine))
+        for source in sorted(self.lineage.seeded):
+            self._record_seed(source)
+
+    async def _begin(self, client: RecordingClient) -> None:
+        """Do what a language other than Python needs before the first cell."""
+        manners = self._manners
+        if manners.begin:
+            await client.run_silently(manners.begin, timeout_s=PROBE_TIMEOUT_S)
+        if manners.random is not None:
+            code = manners.seed.format(seed=self.conditions.seed)
+            if await client.run_silently(code, timeout_s=PROBE_TIMEOUT_S):
+                self._record_seed(manners.random)
+        if manners.note:
+            self.recorder.note(manners.note)
+
+    def _record_seed(self, source: RandomSource) -> None:
+        self.recorder.append(RandomSeeded(at=now(), source=source))
 
     async def _bring_modules(self, client: RecordingClient) -> None:
         if self.own_modules is None:

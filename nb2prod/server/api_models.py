@@ -13,6 +13,7 @@ from nb2prod.execution.models import (
     CellStatus,
     FileAccess,
     Profile,
+    RandomSource,
     RunRecord,
     RunStatus,
 )
@@ -114,6 +115,19 @@ class MachineBody(FromDomain):
     cpu: str
     cpu_count: int
     host: str
+    gpus: list[str]
+    gpu_driver: str
+
+
+class ConditionsBody(FromDomain):
+    """What was fixed around the run, so that it can be repeated."""
+
+    seed: int = Field(description="What random generators began with.")
+    hash_seed: str = Field(description="PYTHONHASHSEED.")
+    threads: int = Field(description="How many threads OpenMP and BLAS took.")
+    time_zone: str
+    locale: str
+    seeded: list[RandomSource] = Field(description="What was given the seed.")
 
 
 class CiBody(FromDomain):
@@ -156,6 +170,7 @@ class RunBody(FromDomain):
     lock_sha256: str
     lock_is_observed: bool
     machine: MachineBody | None
+    conditions: ConditionsBody | None
     cells: list[CellBody]
     files: list[FileBody]
     is_lineage_complete: bool

@@ -187,18 +187,26 @@ def _packages(workspace: Workspace, record: RunRecord) -> dict[str, str]:
 
 
 def _facts(record: RunRecord) -> dict[str, str]:
-    machine = record.machine
-    seen = (
-        {
+    facts = {"Commit": record.commit[:10], "Kernel": record.kernel_name}
+    machine, conditions = record.machine, record.conditions
+    if machine is not None:
+        facts |= {
             "Python": machine.python,
             "Platform": machine.platform,
             "CPU": f"{machine.cpu} × {machine.cpu_count}",
+            "GPU": ", ".join(machine.gpus),
+            "GPU driver": machine.gpu_driver,
             "Host": machine.host,
         }
-        if machine
-        else {}
-    )
-    return {"Commit": record.commit[:10], "Kernel": record.kernel_name, **seen}
+    if conditions is not None:
+        facts |= {
+            "Seed": str(conditions.seed),
+            "Hash seed": conditions.hash_seed,
+            "Threads": str(conditions.threads),
+            "Time zone": conditions.time_zone,
+            "Locale": conditions.locale,
+        }
+    return facts
 
 
 def _data(record: RunRecord) -> dict[str, FileUse]:

@@ -16,7 +16,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from nb2prod.errors import KernelUnavailable, ParameterInvalid
-from nb2prod.execution.models import CellStatus, RunRecord, RunStatus
+from nb2prod.execution.models import CellStatus, RandomSource, RunRecord, RunStatus
 from nb2prod.execution.papermill_io import version_node
 from nb2prod.execution.run import RunOptions, run_version
 from nb2prod.execution.runs import list_runs
@@ -450,3 +450,22 @@ def _ran(command: list[str], source: str) -> str:
     )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode()
+
+
+@pytest.mark.parametrize(
+    ("language", "source", "random"),
+    [("r", "cat(runif(2))", RandomSource.R), ("bash", "echo $RANDOM $RANDOM", RandomSource.BASH)],
+)
+def test_run_draws_the_same_random_numbers_again(
+    bench: Bench, language: str, source: str, random: RandomSource
+) -> None:
+    if language == "r":
+        require_r()
+    version = promote(bench, language, "draw", code(source))
+
+    runs = [run(bench, version) for _ in range(2)]
+
+    first, second = (bench.printed(record) for record in runs)
+    assert first == second
+    assert len(set(first.split())) == 2
+    assert all(record.conditions and record.conditions.seeded == (random,) for record in runs)

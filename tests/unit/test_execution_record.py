@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from nb2prod.execution.events import (
     CellEnded,
     CellStarted,
+    ConditionsFixed,
     DisplayUpdated,
     Event,
     FilesSeen,
@@ -20,6 +22,7 @@ from nb2prod.execution.events import (
     Noted,
     OutputAdded,
     OutputsCleared,
+    RandomSeeded,
     ResultsKept,
     RunEnded,
     RunStarted,
@@ -32,9 +35,11 @@ from nb2prod.execution.models import (
     Artifact,
     ArtifactKind,
     CellStatus,
+    Conditions,
     FileAccess,
     FileUse,
     Machine,
+    RandomSource,
     RunStatus,
 )
 from nb2prod.execution.outputs import overwritten
@@ -75,12 +80,24 @@ def _fold(*events: Event) -> History:
     return fold(NOTEBOOK, [started(), *events])
 
 
+FIXED = Conditions(seed=7, hash_seed="0", threads=2, time_zone="UTC", locale="C.UTF-8")
+
 EVENTS: tuple[Event, ...] = (
     started(),
+    ConditionsFixed(at=at(0), conditions=FIXED),
     KernelStarted(at=at(0), kernel_name="python3", pid=7),
+    RandomSeeded(at=at(0), source=RandomSource.RANDOM),
     MachineSeen(
         at=at(0),
-        machine=Machine(python="3.11.7", platform="Linux", cpu="x", cpu_count=2, host="h"),
+        machine=Machine(
+            python="3.11.7",
+            platform="Linux",
+            cpu="x",
+            cpu_count=2,
+            host="h",
+            gpus=("H100", "H100"),
+            gpu_driver="575.57",
+        ),
     ),
     TrackingStarted(at=at(0), mlflow_run_id="f00"),
     cell_started(2),
@@ -146,6 +163,7 @@ def test_fold_of_a_whole_run_has_everything() -> None:
     assert (history.started_at, history.ended_at) == (at(0), at(4))
     assert [cell.status for cell in history.cells] == [CellStatus.SUCCEEDED, CellStatus.NOT_RUN]
     assert history.machine is not None
+    assert history.conditions == replace(FIXED, seeded=(RandomSource.RANDOM,))
     assert history.files == (READ,)
     assert history.is_lineage_complete
     assert history.metrics == {"mape": 4.1}

@@ -1,14 +1,16 @@
-"""What the probe in a kernel takes out of what a notebook tells MLflow."""
+"""What the probe in a kernel takes out of what a notebook tells MLflow, and sees of GPUs."""
 
 from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
+from nb2prod_kernels import probe
 from nb2prod_kernels.probe import MLFLOW_WRITERS, Secrets
 
 VALUE = "correct 'horse' \"staple\" ä&"
@@ -76,3 +78,37 @@ def test_name_gets_a_mark_without_brackets_which_mlflow_refuses() -> None:
 def test_module_without_what_is_wrapped_is_left_alone() -> None:
     for name, _ in MLFLOW_WRITERS:
         assert vars(patched(name)) == {"__name__": name}
+
+
+@pytest.mark.parametrize(
+    "version",
+    [
+        "NVRM version: NVIDIA UNIX x86_64 Kernel Module  575.57.08  Sat May 24 07:27:54 UTC 2025",
+        "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  575.57.08  Release Build  (x)",
+    ],
+    ids=["closed", "open"],
+)
+def test_gpus_and_their_driver_are_as_the_driver_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    monkeypatch.setattr(probe, "NVIDIA", str(tmp_path))
+    (tmp_path / "version").write_text(f"{version}\nGCC version:  gcc version 12.2.0\n")
+    for place in ("0000:1b:00.0", "0000:43:00.0"):
+        folder = tmp_path / "gpus" / place
+        folder.mkdir(parents=True)
+        (folder / "information").write_text(
+            f"Model: \t\t NVIDIA H100 80GB HBM3\nIRQ:   \t\t 18\nBus Location: \t {place}\n"
+        )
+
+    seen = probe.machine()
+
+    assert seen["gpus"] == ["NVIDIA H100 80GB HBM3"] * 2
+    assert seen["gpu_driver"] == "575.57.08"
+
+
+def test_machine_without_a_gpu_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "NVIDIA", str(tmp_path))
+
+    seen = probe.machine()
+
+    assert (seen["gpus"], seen["gpu_driver"]) == ([], "")
