@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,36 @@ def git_identity(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("GIT_CONFIG_GLOBAL", str(file))
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
         yield
+
+
+@contextmanager
+def _without_trace_of_pytest() -> Iterator[None]:
+    """Let a kernel that is started within be one as everywhere.
+
+    IPython's kernel does not catch what native code and other programs print if it finds this
+    variable, which it inherits.
+    """
+    name = "PYTEST_CURRENT_TEST"
+    former = os.environ.pop(name, None)
+    try:
+        yield
+    finally:
+        if former is not None:
+            os.environ[name] = former
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Generator[None, object, object]:
+    """Run each test without pytest's variable in the environment."""
+    with _without_trace_of_pytest():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup() -> Generator[None, object, object]:
+    """Make each fixture without pytest's variable in the environment."""
+    with _without_trace_of_pytest():
+        return (yield)
 
 
 @pytest.fixture

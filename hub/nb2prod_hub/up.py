@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -76,8 +77,10 @@ def up(
     require_none_running(settings)
     _require_own_config(settings)
     _require_programs()
-    # A container manager ends us like this; it is to mean the same as Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interruption = Interruption()
+    # A container manager ends us by the second; it is to mean the same as Ctrl-C.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interruption.interrupt)
     with open_workspace(settings), contextlib.ExitStack() as stack:
         engine, plan = _prepare(settings, port)
         stack.enter_context(announced(settings, _announcement(settings, plan)))
@@ -89,7 +92,28 @@ def up(
             stack.enter_context(engine)
             know_image(engine, plan, plan.default_image)
             stack.enter_context(firewall(engine, plan))
-        _run(plan, example)
+        _run(plan, example, interruption)
+
+
+class Interruption:
+    """A Ctrl-C that is not lost.
+
+    Where one comes while Python calls something back of its own accord (a `__del__`, the end of an
+    import's lock), Python prints the exception, and goes on. So who waits asks here too.
+    """
+
+    def __init__(self) -> None:
+        self._has_come = False
+
+    def interrupt(self, number: int, frame: FrameType | None) -> None:
+        """Handle the signal."""
+        self._has_come = True
+        raise KeyboardInterrupt
+
+    def require_none(self) -> None:
+        """Raise `KeyboardInterrupt` if one came."""
+        if self._has_come:
+            raise KeyboardInterrupt
 
 
 def _prepare(settings: Settings, port: int | None) -> tuple[DockerEngine | None, Plan]:
@@ -134,20 +158,25 @@ def _write(plan: Plan) -> None:
     write_plan(plan)
 
 
-def _run(plan: Plan, example: Path | None) -> None:
+def _run(plan: Plan, example: Path | None, interruption: Interruption) -> None:
     from nb2prod_hub.example_process import ExampleProcess
     from nb2prod_hub.readiness import wait_until_ready
     from nb2prod_hub.supervisor_process import SupervisorProcess
 
     supervisor = SupervisorProcess(plan)
+
+    def look() -> None:
+        interruption.require_none()
+        supervisor.keep_alive()
+
     with _stopped_at_the_end(supervisor), ExampleProcess(plan, example) as installing:
         console.print("Starting the workspace: proxy, hub, service, MLflow, dispatcher")
         supervisor.start()
-        wait_until_ready(plan, keep_alive=supervisor.keep_alive)
+        wait_until_ready(plan, keep_alive=look)
         _print_address(plan)
         installing.start()
         while True:
-            supervisor.keep_alive()
+            look()
             installing.wait(timeout_s=LOOK_EACH_S)
 
 

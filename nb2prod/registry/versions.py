@@ -306,6 +306,7 @@ def confirm(proposal: Proposal, author: Author | None = None) -> Version:
             findings=[finding.code for finding in proposal.findings if finding.blocks],
         )
     repository = Repository(proposal.repository)
+    repository.settle()
     for attempt in range(1, RACES_BEFORE_GIVING_UP + 1):
         parent = repository.head()
         newest = newest_version(repository, proposal.pipeline)

@@ -273,19 +273,29 @@ class Repository:
             commit = self.git("commit-tree", tree, *parents, "-m", message, env=identity).strip()
             tag_object = self._tag(commit, tag, message, identity)
             first_line = message.splitlines()[0]
-            if has_work_tree:
-                begun = Journal(
-                    root=str(self.root), commit=commit, parent=parent, tag=tag, folder=replaces
-                )
-                write_journal(self._common_folder(), begun)
+            begun = Journal(
+                root=str(self.root), commit=commit, parent=parent, tag=tag, folder=replaces
+            )
+            write_journal(self._common_folder(), begun)
             try:
                 self._publish(commit, parent, (tag, tag_object), f"commit (promote): {first_line}")
                 if has_work_tree:
                     self._lay_out(files, replaces, parent)
             finally:
-                if has_work_tree:
-                    remove_journal(self._common_folder())
+                remove_journal(self._common_folder())
         return commit
+
+    def settle(self) -> None:
+        """Bring to its end what a promotion that was cut off, as by a power cut, has left.
+
+        Raises
+        ------
+        PromotionRaced
+            Another promotion does not come to its end.
+        """
+        if read_journal(self._common_folder()) is not None:
+            with self._promoting():
+                pass
 
     def git(self, *arguments: str, stdin: str | None = None, env: Mapping[str, str] = {}) -> str:
         """Run git in this repository and return what it prints.
@@ -373,11 +383,9 @@ class Repository:
         return self.root / self.git("rev-parse", "--git-common-dir").strip()
 
     def _recover(self, folder: Path) -> None:
-        """Bring to its end what a promotion that was cut off, as by a power cut, has left."""
         if self.is_bare():
             # Nobody but us writes references here.
             _remove_locks([self.root / "HEAD.lock", *(self.root / "refs").rglob("*.lock")])
-            return
         journal = read_journal(folder)
         if journal is not None and Path(journal.root).is_dir():
             cut_off = Repository(Path(journal.root))
@@ -386,16 +394,20 @@ class Repository:
         remove_journal(folder)
 
     def _complete(self, journal: Journal, folder: Path) -> None:
-        own = self.root / self.git("rev-parse", "--git-dir").strip()
-        branch = self._try("symbolic-ref", "--quiet", "HEAD").stdout.strip()
-        names = (own / "HEAD", own / "index", folder / "packed-refs", folder / branch)
-        files = (*names, folder / "refs" / "tags" / journal.tag)
-        locks = (file.with_name(f"{file.name}.lock") for file in files)
-        _remove_locks(dead_locks(folder, self.root, locks))
-        made = self._try("rev-parse", "--verify", "--quiet", f"refs/tags/{journal.tag}^{{commit}}")
-        if made.stdout.strip() != journal.commit or self.head() != journal.commit:
+        if not self.is_bare():
+            self._remove_dead_locks(journal, folder)
+        tag = f"refs/tags/{journal.tag}"
+        made = self._try("rev-parse", "--verify", "--quiet", f"{tag}^{{commit}}").stdout.strip()
+        if made != journal.commit:
             return
         log.warning("Completing a promotion that was cut off, tag=%s", journal.tag)
+        # Git makes the tag first, and may have been killed before it moved the branch.
+        if self.head() == journal.parent:
+            former = journal.parent or "0" * len(journal.commit)
+            reason = f"commit (promote): {journal.tag}"
+            self.git("update-ref", "-m", reason, "HEAD", journal.commit, former)
+        if self.is_bare() or self.head() != journal.commit:
+            return
         before, after = (
             {} if commit is None else self._contents(commit, journal.folder)
             for commit in (journal.parent, journal.commit)
@@ -406,6 +418,14 @@ class Repository:
             journal.parent,
             goes={path for path in before if path not in after and self._stands(path, before)},
         )
+
+    def _remove_dead_locks(self, journal: Journal, folder: Path) -> None:
+        own = self.root / self.git("rev-parse", "--git-dir").strip()
+        branch = self._try("symbolic-ref", "--quiet", "HEAD").stdout.strip()
+        names = (own / "HEAD", own / "index", folder / "packed-refs", folder / branch)
+        files = (*names, folder / "refs" / "tags" / journal.tag)
+        locks = (file.with_name(f"{file.name}.lock") for file in files)
+        _remove_locks(dead_locks(folder, self.root, locks))
 
     def _contents(self, commit: str, folder: str) -> dict[str, bytes]:
         paths = self.list_files(commit, folder)

@@ -1,7 +1,7 @@
-"""What a promotion in a work tree is about to do, written down before it does it.
+"""What a promotion is about to do, written down before it does it.
 
-The commit and its tag become visible in one step, and only then do work tree and index get the
-files. Whoever promotes next after a promotion that was cut off (`kill -9`, a power cut) reads
+The tag is made, then the branch is moved to its commit, and only then do work tree and index get
+the files. Whoever promotes next after a promotion that was cut off (`kill -9`, a power cut) reads
 here what was left to be done. See docs/adr/0002.
 """
 
@@ -29,7 +29,7 @@ class Journal:
     Parameters
     ----------
     root
-        The work tree.
+        The work tree, or the bare repository.
     commit, parent
         The new commit, and what HEAD was before; `None` for no commit.
     tag

@@ -102,13 +102,18 @@ def dying_at(monkeypatch: pytest.MonkeyPatch, step: int, moment: str) -> None:
 
 
 def check_whole(repository: Repository, before: int) -> int:
-    """Require that there is one more version, or none; return how many there are."""
+    """Require that there is one more version, or none; return how many there are.
+
+    Where git was killed after it made the tag, the next promotion moves the branch.
+    """
     entries = list_versions(repository.root)
     count = len(entries)
     assert count in (before, before + 1)
     tags = {tag.name: tag.commit for tag in repository.tags()}
     assert set(tags) == {f"train/v{number}" for number in range(1, count + 1)}
-    assert repository.head() == (tags[f"train/v{count}"] if count else None)
+    head = repository.head()
+    newest = (None, *(tags[f"train/v{number}"] for number in range(1, count + 1)))
+    assert head == newest[count] or (count > before and head == newest[before])
     for entry in entries[:1]:
         assert load_version(repository.root, entry.reference).number == count
     assert repository.git("fsck", "--no-dangling", "--no-progress") == ""
@@ -119,6 +124,9 @@ def check_next_works(repository: Repository, text: str) -> None:
     version = confirm(propose(repository, text), ADA)
 
     assert text in version.script
+    tags = {tag.name: tag.commit for tag in repository.tags()}
+    made = [tags[f"train/v{number}"] for number in range(version.number, 0, -1)]
+    assert repository.git("log", "--format=%H").split() == made
     if repository.is_bare():
         return
     status = repository.git("status", "--porcelain", "--untracked-files=all").splitlines()
@@ -171,6 +179,35 @@ def test_promotion_killed_at_any_time_leaves_a_whole_version_or_none(
         count = check_whole(repository, count)
 
     assert deaths > RANDOM_KILLS // 3
+
+
+def test_promotion_killed_between_tag_and_branch_is_completed_by_the_same_again(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    confirm(propose(repository, "first"), ADA)
+    head = repository.head()
+    proposal = propose(repository, "second")
+
+    def publish_half(
+        self: Repository, commit: str, parent: str | None, tag: tuple[str, str], reason: str
+    ) -> None:
+        self.git("update-ref", f"refs/tags/{tag[0]}", tag[1])
+        os.killpg(0, signal.SIGKILL)
+
+    def promote() -> None:
+        monkeypatch.setattr(Repository, "_publish", publish_half)
+        confirm(proposal, ADA)
+
+    assert killed(promote)
+    assert repository.head() == head
+    assert check_whole(repository, 1) == 2
+
+    again = confirm(proposal, ADA)
+
+    assert (again.number, again.commit) == (2, repository.head())
+    if not repository.is_bare():
+        assert (repository.root / "pipelines/train/train.py").read_text() == again.script
+    check_next_works(repository, "third")
 
 
 def test_file_that_was_edited_after_the_kill_stays_as_it_is(
