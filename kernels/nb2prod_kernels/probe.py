@@ -588,12 +588,27 @@ def _lose_no_output() -> None:
     # sockets sooner than over TCP: a cell that displays many things would lose some, or never
     # be seen to end. The socket belongs to ipykernel's thread for output.
     ipython = sys.modules.get("IPython")
-    kernel = getattr(ipython and ipython.get_ipython(), "kernel", None)
+    kernel: Any = getattr(ipython and ipython.get_ipython(), "kernel", None)
     thread = getattr(kernel, "iopub_thread", None)
     if thread is not None:
         import zmq
 
         thread.schedule(lambda: thread.socket.setsockopt(zmq.SNDHWM, 0))
+        kernel.session.pack = _packing_any_text(kernel.session.pack)
+
+
+def _packing_any_text(pack: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    # Halves of characters, as a file's name in another encoding has, are no UTF-8; the session
+    # would log an error in place of what was printed.
+    def pack_any(message: Any) -> bytes:
+        try:
+            return pack(message)
+        except UnicodeEncodeError:
+            from jupyter_client.jsonutil import json_default
+
+            return json.dumps(message, default=json_default, allow_nan=False).encode("ascii")
+
+    return pack_any
 
 
 def _gpus() -> list[str]:

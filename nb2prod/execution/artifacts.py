@@ -130,7 +130,7 @@ def keep_written(
             if allowance.has_room(use.path, os.fstat(stream.fileno()).st_size):
                 content = stream.read(MAX_ARTIFACT_BYTES)
                 if allowance.is_clean(use.path, content):
-                    yield artifact_of(contents, use.path, content, is_model=False)
+                    yield artifact_of(contents, use.path, content)
 
 
 def keep_tracked(
@@ -153,7 +153,9 @@ def distinct(artifacts: Iterable[Artifact]) -> tuple[Artifact, ...]:
     return tuple(by_content.values())
 
 
-def artifact_of(contents: Contents, name: str, content: bytes, *, is_model: bool) -> Artifact:
+def artifact_of(
+    contents: Contents, name: str, content: bytes, *, is_model: bool = False
+) -> Artifact:
     """Keep a content, and return it as an artifact of this name."""
     blob = contents.put_bytes(content)
     return Artifact(

@@ -123,6 +123,21 @@ class OutputAdded:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class OutputKept:
+    """An output, or a part of one, was too large for the notebook, and is stored as a file.
+
+    Parameters
+    ----------
+    number
+        Of the cell; `None` for the update of a display, which may be in several.
+    """
+
+    at: datetime
+    number: int | None
+    artifact: Artifact
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class OutputsCleared:
     """A cell cleared its outputs, or (``is_waiting``) will when it next puts something out."""
 
@@ -153,13 +168,14 @@ class WidgetChanged:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CellEnded:
-    """A code cell came to its end; ``error`` as in `CellRecord`."""
+    """A code cell came to its end; ``error`` and ``peak_memory_mb`` as in `CellRecord`."""
 
     at: datetime
     number: int
     status: CellStatus
     execution_count: int | None = None
     error: str | None = None
+    peak_memory_mb: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -215,6 +231,7 @@ Event = (
     | TrackingStarted
     | CellStarted
     | OutputAdded
+    | OutputKept
     | OutputsCleared
     | DisplayUpdated
     | WidgetChanged

@@ -32,6 +32,7 @@ from nb2prod.execution.events import (
     MemorySeen,
     Noted,
     OutputAdded,
+    OutputKept,
     OutputsCleared,
     ResultsKept,
     RunEnded,
@@ -274,6 +275,8 @@ class _Testimony:
         match event:
             case CellStarted() | CellEnded() | OutputsCleared():
                 is_taken = event.number in self._code
+            case OutputKept():
+                is_taken = event.number is None or event.number in self._code
             case OutputAdded():
                 is_taken = event.number in self._code and self._has_room(event, size_bytes)
             case DisplayUpdated() | WidgetChanged():
@@ -327,7 +330,13 @@ class _Testimony:
                 return replace(event, heading=event.heading[:MAX_NAME])
             case CellEnded():
                 self.running = None
-                return replace(event, error=_cut(event.error))
+                peak_mb = event.peak_memory_mb
+                is_possible = peak_mb is not None and 0 <= peak_mb <= MAX_MEMORY_MB
+                return replace(
+                    event,
+                    error=_cut(event.error),
+                    peak_memory_mb=peak_mb if is_possible else None,
+                )
             case Noted():
                 return replace(event, text=event.text[:MAX_TEXT])
             case RunEnded():

@@ -10,6 +10,7 @@ import time
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from nb2prod.execution import tracking
 from nb2prod.execution.artifacts import (
     MAX_ARTIFACT_BYTES,
     Allowance,
+    artifact_of,
     distinct,
     keep_tracked,
     keep_written,
@@ -121,7 +123,8 @@ def execute(session: RunSession, notebook: NotebookNode, kernel_name: str) -> Ru
         secrets = session.place.secrets(session.version)
         environment = _kernel_environment(session.place, secrets)
         redactor = Redactor.of_process(secrets, environment)
-        with Recorder(folder, session.listener, redactor=redactor) as recorder:
+        keep = partial(artifact_of, session.place.contents)
+        with Recorder(folder, session.listener, redactor=redactor, keep=keep) as recorder:
             execution = _Execution(session, recorder, environment, tuple(secrets))
             failure = execution.run(notebook, kernel_name)
         record = session.place.end()

@@ -55,7 +55,9 @@ class RecordingClient(NotebookClient):  # type: ignore[misc]
             **traits,
         )
         self.recorder = recorder
+        # What the kernel has said of the running cell's end, and the last error that it showed.
         self.reply: Mapping[str, Any] = {}
+        self.error: Mapping[str, Any] = {}
         self._cells: dict[str, tuple[NotebookNode, int]] = {}
 
     async def start(self) -> None:
@@ -105,6 +107,8 @@ class RecordingClient(NotebookClient):  # type: ignore[misc]
             return
         with suppress(ValueError):
             output = output_from_msg(msg)
+            if output.output_type == "error":
+                self.error = output
             self.recorder.append(
                 OutputAdded(
                     at=now(),

@@ -1,7 +1,8 @@
-"""How much memory a container has used, as it sees it from within, and what to say of too little.
+"""How much memory a container or a process has used, and what to say of too little.
 
-The kernel's control groups keep it: Documentation/admin-guide/cgroup-v1/memory.rst and
-cgroup-v2.rst. An engine shows a container its own group as the root of ``/sys/fs/cgroup``.
+Of a container the system's control groups keep it: Documentation/admin-guide/cgroup-v1/memory.rst
+and cgroup-v2.rst. An engine shows a container its own group as the root of ``/sys/fs/cgroup``. Of
+a process it is in ``/proc``: proc_pid_status(5), proc_pid_clear_refs(5).
 """
 
 from __future__ import annotations
@@ -60,6 +61,41 @@ def read_memory_use(cgroups: Path = CGROUPS) -> MemoryUse | None:
         # The system ends a process of the group only where the limit was reached.
         peak_mb = limit_mb
     return MemoryUse(peak_mb=peak_mb, limit_mb=limit_mb, kills=kills)
+
+
+class PeakMemory:
+    """The most memory that a process has at once, from some moment on.
+
+    Parameters
+    ----------
+    pid
+        `None` for a process that is not on this machine.
+    """
+
+    def __init__(self, pid: int | None) -> None:
+        self._folder = Path("/proc", str(pid))
+        self._is_known = False
+
+    def begin(self) -> None:
+        """Forget what was before."""
+        try:
+            (self._folder / "clear_refs").write_text("5")
+        except OSError:  # another system, or another person's process
+            self._is_known = False
+        else:
+            self._is_known = True
+
+    def peak_mb(self) -> int | None:
+        """Return the most since `begin`; `None` where the system doesn't tell."""
+        if not self._is_known:
+            return None
+        try:
+            lines = (self._folder / "status").read_text("utf-8", "replace").splitlines()
+        except OSError:
+            return None
+        # ``VmHWM:	  1968 kB``; a process that has ended has none.
+        peaks = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+        return round(int(peaks[0]) * 1024 / _MB) if peaks else None
 
 
 def shortage(

@@ -74,6 +74,9 @@ class CellRecord:
         the author's: the injected parameters.)
     error
         ``NameError: name 'x' is not defined``, for a cell that failed.
+    peak_memory_mb
+        The most memory that the kernel's own process had at once while the cell ran; `None` where
+        it can't be known, as after its death.
     """
 
     number: int
@@ -82,6 +85,7 @@ class CellRecord:
     ended_at: datetime | None = None
     execution_count: int | None = None
     error: str | None = None
+    peak_memory_mb: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

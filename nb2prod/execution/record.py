@@ -25,6 +25,7 @@ from nb2prod.execution.events import (
     MemorySeen,
     Noted,
     OutputAdded,
+    OutputKept,
     OutputsCleared,
     RandomSeeded,
     ResultsKept,
@@ -174,6 +175,7 @@ class _State:
     seeded: set[RandomSource] = field(default_factory=set)
     memory: MemorySeen | None = None
     mlflow_run_id: str | None = None
+    kept: list[Artifact] = field(default_factory=list)
     results: ResultsKept | None = None
     last_at: datetime | None = None
 
@@ -191,6 +193,8 @@ class _State:
                 self._take_cell(event)
             case OutputAdded():
                 self._take_output(event)
+            case OutputKept():
+                self.kept.append(event.artifact)
             case OutputsCleared():
                 self.outputs[event.number].clear(is_waiting=event.is_waiting)
             case DisplayUpdated():
@@ -239,7 +243,7 @@ class _State:
             files=tuple(self.files[path] for path in sorted(self.files)),
             is_lineage_complete=self.is_lineage_complete,
             metrics=dict(self.results.metrics) if self.results else {},
-            artifacts=self.results.artifacts if self.results else (),
+            artifacts=(*self.kept, *(self.results.artifacts if self.results else ())),
             has_results=self.results is not None,
             mlflow_run_id=self.mlflow_run_id,
             notebook=self._notebook(status, reason, cells, started_at),
@@ -263,6 +267,7 @@ class _State:
                 ended_at=event.at,
                 execution_count=event.execution_count,
                 error=event.error,
+                peak_memory_mb=event.peak_memory_mb,
             )
 
     def _take_output(self, event: OutputAdded) -> None:

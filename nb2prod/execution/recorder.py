@@ -7,14 +7,15 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Self
 
 from nb2prod.errors import storage_error
+from nb2prod.execution.circumstances import listed
 from nb2prod.execution.events import (
     CellEnded,
     CellStarted,
@@ -33,6 +34,7 @@ from nb2prod.execution.events import (
     encode,
     output_text,
 )
+from nb2prod.execution.large_outputs import KeepFile, LargeOutputs, OutputSizes, with_text
 from nb2prod.execution.redaction import Redactor, StreamRedactor
 from nb2prod.workspace.workspace import Workspace
 
@@ -53,22 +55,16 @@ _BOUNDARIES = (
     ResultsKept,
 )
 
-# What cells put out, in all: more than a browser opens as one notebook. A cell that prints for
-# ever must not fill the disk.
+# What stands of outputs in the notebook, in all: more than a browser opens as one.
 MAX_OUTPUT_BYTES = 64_000_000
 # The error that ends a run is kept whatever was printed before.
 MAX_ERROR_BYTES = 1_000_000
 _OUTPUTS = (OutputAdded, DisplayUpdated, WidgetChanged)
+# At these it is known what a cell has printed.
+_CELLS = (CellStarted, CellEnded, RunEnded)
 # Before these all that was printed is told, in its order. A kernel itself does not keep the order
 # of its two streams, so what is held back of one need not be told before the other goes on.
-_AFTER_PRINTING = (
-    CellStarted,
-    CellEnded,
-    DisplayUpdated,
-    OutputAdded,
-    OutputsCleared,
-    RunEnded,
-)
+_AFTER_PRINTING = (*_CELLS, DisplayUpdated, OutputAdded, OutputsCleared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +132,11 @@ class RunFolder:
         return self.path / "opened.jsonl"
 
     @property
+    def outputs(self) -> Path:
+        """Outputs that are too large for the notebook, while they grow."""
+        return self.path / "outputs"
+
+    @property
     def own_modules(self) -> Path:
         """While the kernel is there, the version's copies of the project's own modules."""
         return self.path / "modules"
@@ -199,8 +200,10 @@ class Recorder:
     redactor
         Takes secrets out of all that is written and told. What may be the beginning of one, at the
         end of what was printed, is held back until more comes, at most to the cell's end.
+    keep
+        Stores outputs that are too large for the notebook; `None` where nothing can be stored.
     max_output_bytes
-        Of what cells put out; what goes beyond it is left out, and a note says so.
+        Of what stands of outputs in the notebook; what goes beyond is left out, and notes say so.
     """
 
     def __init__(
@@ -209,6 +212,8 @@ class Recorder:
         listener: Listener | None = None,
         *,
         redactor: Redactor | None = None,
+        keep: KeepFile | None = None,
+        sizes: OutputSizes | None = None,
         max_output_bytes: int = MAX_OUTPUT_BYTES,
     ) -> None:
         self.folder = folder
@@ -216,10 +221,11 @@ class Recorder:
         self._listener = listener
         # By cell and name of the stream, with the last event of each.
         self._streams: dict[tuple[int, str], tuple[StreamRedactor, OutputAdded]] = {}
+        self._large = LargeOutputs(folder.outputs, keep, sizes or OutputSizes())
         self._order = threading.RLock()
         self._max_output_bytes = max_output_bytes
         self._output_bytes = 0
-        self._is_full = False
+        self._left_out: list[tuple[int | None, int]] = []
         self._mutex = threading.Lock()
         self._stream = folder.events.open("ab", buffering=0)
 
@@ -237,7 +243,21 @@ class Recorder:
                 return
             if isinstance(event, _AFTER_PRINTING):
                 self._print_rest()
-            self._append(self.redactor.of(event))
+            if isinstance(event, _CELLS):
+                self._append_all(self._large.ended())
+            if isinstance(event, RunEnded):
+                self._note_left_out()
+            event = self.redactor.of(event)
+            match event:
+                case OutputAdded():
+                    self._append_all(self._large.added(event))
+                case DisplayUpdated():
+                    self._append_all(self._large.updated(event))
+                case OutputsCleared():
+                    self._large.cleared(event.number)
+                    self._append(event)
+                case _:
+                    self._append(event)
 
     def _print(self, event: OutputAdded) -> None:
         key = (event.number, str(event.output["name"]))
@@ -245,28 +265,40 @@ class Recorder:
         text = stream.feed(output_text(event.output))
         self._streams[key] = (stream, event)
         if text:
-            self._append(_with_text(event, text))
+            self._append_all(self._large.printed(with_text(event, text), text))
 
     def _print_rest(self) -> None:
         for stream, event in self._streams.values():
             text = stream.flush()
             if text:
-                self._append(_with_text(event, text))
+                self._append_all(self._large.printed(with_text(event, text), text))
         self._streams.clear()
+
+    def _append_all(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._append(event)
 
     def _append(self, event: Event) -> None:
         line = encode(event)
         with self._mutex:
             has_room = self._has_room(event, len(line))
-            is_first_refusal = not has_room and not self._is_full
-            self._is_full |= is_first_refusal
             if has_room:
                 self._write(line, is_boundary=isinstance(event, _BOUNDARIES))
+            else:
+                self._left_out.append((getattr(event, "number", None), len(line)))
         if has_room:
             self._tell(event)
-        elif is_first_refusal:
+        elif len(self._left_out) == 1:
             size = f"{self._max_output_bytes / 1e6:g} MB"
-            self.note(f"The cells put out more than {size}; what went beyond is not kept.")
+            self.note(f"The cells put out more than {size}; what goes beyond is not kept.")
+
+    def _note_left_out(self) -> None:
+        if self._left_out:
+            count, size_bytes = len(self._left_out), sum(size for _, size in self._left_out)
+            cells = sorted({number for number, _ in self._left_out if number is not None})
+            where = f", of cell{'s' * (len(cells) > 1)} {listed(map(str, cells))}" if cells else ""
+            outputs = f"{count} output{'s' * (count > 1)}"
+            self.note(f"Not kept: {outputs} with {size_bytes / 1e6:.3g} MB{where}.")
 
     def note(self, text: str) -> None:
         """Write a remark into the run's log."""
@@ -280,6 +312,7 @@ class Recorder:
         try:
             with self._order:
                 self._print_rest()
+                self._append_all(self._large.ended())
         finally:
             self._stream.close()
 
@@ -318,10 +351,6 @@ class Recorder:
 
 def _is_printed(event: OutputAdded) -> bool:
     return event.output.get("output_type") == "stream" and event.display_id is None
-
-
-def _with_text(event: OutputAdded, text: str) -> OutputAdded:
-    return replace(event, output={**event.output, "text": text})
 
 
 def read_events(path: Path) -> Iterator[Event]:

@@ -37,7 +37,7 @@ from nb2prod.execution.kernel_client import KernelProcess, RecordingClient
 from nb2prod.execution.kernel_log import KernelLog
 from nb2prod.execution.kernel_manners import KernelManners, manners_of
 from nb2prod.execution.lineage import Lineage
-from nb2prod.execution.memory import MemoryUse, shortage
+from nb2prod.execution.memory import MemoryUse, PeakMemory, shortage
 from nb2prod.execution.models import CellStatus, Conditions, RandomSource, RunStatus
 from nb2prod.execution.processes import RUN_ID_VARIABLE, end_processes_of
 from nb2prod.execution.recorder import Recorder, now
@@ -54,6 +54,12 @@ _HEADING = re.compile(r" {0,3}#{1,6}\s+(?P<text>.+?)\s*#*\s*\Z")
 _KERNEL_ENVIRONMENT = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 # The first is nbclient's.
 _SKIP_TAGS = frozenset({"skip-execution", *LEFT_OUT_TAGS})
+_NO_ERROR = frozenset({"", "NoneType"})
+_ASKS = "StdinNotImplementedError"
+_ASKED = (
+    "Cell {} asked for input, and in a run nobody is there to answer. Make the answer a parameter,"
+    " or a secret."
+)
 _PLAIN_EXITS = frozenset({"", "0", "None", "False"})
 
 
@@ -279,11 +285,13 @@ class Runner:
     async def _cells(self, process: KernelProcess, client: RecordingClient) -> _End:
         is_alive = True
         end = _End(CellStatus.SUCCEEDED)
+        memory = PeakMemory(process.pid)
         for position, (index, cell, heading) in enumerate(self._code_cells(), start=1):
             number = index + 1
             self.recorder.append(
                 CellStarted(at=now(), number=number, position=position, heading=heading)
             )
+            memory.begin()
             end = await self._cell(process, client, cell, index)
             self.recorder.append(
                 CellEnded(
@@ -292,6 +300,7 @@ class Runner:
                     status=end.cell,
                     execution_count=cell.get("execution_count"),
                     error=end.error,
+                    peak_memory_mb=memory.peak_mb(),
                 )
             )
             self.after_cell()
@@ -305,7 +314,7 @@ class Runner:
     async def _cell(
         self, process: KernelProcess, client: RecordingClient, cell: NotebookNode, index: int
     ) -> _End:
-        client.reply = {}
+        client.reply, client.error = {}, {}
         task = asyncio.ensure_future(client.async_execute_cell(cell, index))
         given_up = await self._watch(task, process, index + 1)
         try:
@@ -322,7 +331,7 @@ class Runner:
                 return _no_output(index + 1, self.limits.output_timeout_s)
         except CellExecutionError as error:
             if given_up is None:
-                return self._failure(error, index + 1)
+                return self._failure(error, client.error, index + 1)
         if given_up is not None:
             return given_up
         return await self._success(client, index + 1)
@@ -371,8 +380,14 @@ class Runner:
             return self._left("exit()", number)
         return _End(CellStatus.SUCCEEDED, error=error)
 
-    def _failure(self, error: CellExecutionError, number: int) -> _End:
-        line = self._manners.error_line({"ename": error.ename, "evalue": error.evalue})
+    def _failure(self, error: CellExecutionError, shown: Mapping[str, Any], number: int) -> _End:
+        said: Mapping[str, Any] = {"ename": error.ename, "evalue": error.evalue}
+        if error.ename in _NO_ERROR and shown:
+            # Of an object that can't be shown, IPython's reply names no error.
+            said = shown
+        line = self._manners.error_line(said)
+        if error.ename == _ASKS:
+            return _End(CellStatus.FAILED, RunStatus.FAILED, _ASKED.format(number), line)
         if error.ename != "SystemExit":
             reason = f"Cell {number} failed: {line}"
             return _End(CellStatus.FAILED, RunStatus.FAILED, reason, line)

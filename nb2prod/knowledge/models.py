@@ -51,6 +51,7 @@ class RenderedCell:
     html: str
     status: CellStatus | None = None
     duration_s: float | None = None
+    peak_memory_mb: int | None = None
     error: str | None = None
     tags: tuple[str, ...] = ()
     outputs: tuple[RenderedOutput, ...] = ()

@@ -150,6 +150,7 @@ class _CellRenderer:
             html=self._html(kind, source, number),
             status=record.status if record else None,
             duration_s=_duration_s(record),
+            peak_memory_mb=record.peak_memory_mb if record else None,
             error=_error(source, record) if kind == "code" else None,
             tags=_tags(source),
             outputs=render_outputs(outputs, number, self._draft),

@@ -85,6 +85,7 @@ class CellBody(FromDomain):
     started_at: datetime | None
     ended_at: datetime | None
     error: str | None
+    peak_memory_mb: int | None = Field(description="Of the kernel's own process, in the cell.")
 
 
 class FileBody(FromDomain):

@@ -63,6 +63,15 @@ while True:
         print("no")
 """
 
+# The kernel's other threads take no signal while native code holds the interpreter's lock.
+DEAF = """
+import ctypes, signal, time
+print("within", flush=True)
+time.sleep(0.3)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+ctypes.PyDLL(None).sleep(60)
+"""
+
 CASES = {
     "success": Case(
         cell=code("print('within')"),
@@ -164,6 +173,84 @@ CASES = {
         reason="Cell 2 ended the run with sys.exit(3).",
         cells=(S, F, N),
     ),
+    "segmentation fault": Case(
+        cell=code(
+            "import ctypes, time\nprint('within', flush=True)\ntime.sleep(0.3)\nctypes.string_at(0)"
+        ),
+        status=RunStatus.KERNEL_DIED,
+        reason="The kernel died in cell 2: its process was ended by SIGSEGV.",
+        cells=(S, CellStatus.KERNEL_DIED, N),
+        printed=("before", "within"),
+    ),
+    "native code that holds the interpreter and hears no interrupt": Case(
+        cell=code(DEAF),
+        status=RunStatus.TIMED_OUT,
+        reason="Cell 2 took longer than 1 s.",
+        cells=(S, CellStatus.TIMED_OUT, N),
+        printed=("before", "within"),
+        options=RunOptions(cell_timeout_s=1, grace_s=0.5),
+    ),
+    "forked child that goes on as the kernel does": Case(
+        cell=code("import os\nprint('within' if os.fork() else 'child')"),
+        status=RunStatus.SUCCEEDED,
+        reason="",
+        cells=(S, S, S),
+        printed=("before", "within", "after"),
+    ),
+    "closed stdout": Case(
+        cell=code("import sys\nsys.stdout.close()\nprint('nowhere')"),
+        status=RunStatus.FAILED,
+        reason="Cell 2 failed: ValueError: I/O operation on closed file",
+        cells=(S, F, N),
+        printed=("before", "I/O operation on closed file"),
+    ),
+    "closed descriptors": Case(
+        cell=code("import os\nos.close(1)\nos.close(2)\nprint('within')"),
+        status=RunStatus.SUCCEEDED,
+        reason="",
+        cells=(S, S, S),
+        printed=("before", "within", "after"),
+    ),
+    "bytes and halves of characters that are no UTF-8": Case(
+        cell=code(
+            "import subprocess\nprint('halves \\udcff \\ud800')\n"
+            "subprocess.run(['printf', r'bytes \\377 within'])"
+        ),
+        status=RunStatus.SUCCEEDED,
+        reason="",
+        cells=(S, S, S),
+        printed=("before", "halves ? ?\n", "bytes \ufffd within", "after"),
+    ),
+    "object that can't be shown": Case(
+        cell=code("class Shy:\n    def __repr__(self):\n        raise ValueError('no')\nShy()"),
+        status=RunStatus.FAILED,
+        reason="Cell 2 failed: ValueError: no",
+        cells=(S, F, N),
+        printed=("before", "ValueError"),
+    ),
+    "display that can't be sent": Case(
+        cell=code(
+            "from IPython.display import display\ndisplay({'application/json': object()}, raw=True)"
+        ),
+        status=RunStatus.FAILED,
+        reason="Cell 2 failed: ValueError: Can't clean for JSON",
+        cells=(S, F, N),
+        printed=("before", "ValueError"),
+    ),
+    "input()": Case(
+        cell=code("print('within')\ninput('Name? ')"),
+        status=RunStatus.FAILED,
+        reason="Cell 2 asked for input, and in a run nobody is there to answer.",
+        cells=(S, F, N),
+        printed=("before", "within", "StdinNotImplementedError"),
+    ),
+    "flood of lines": Case(
+        cell=code("for number in range(200_000): print(number)"),
+        status=RunStatus.SUCCEEDED,
+        reason="",
+        cells=(S, S, S),
+        printed=("before", "\n1000\n", "1.29 MB in all", "\n199999\n", "after"),
+    ),
     "output that never ends": Case(
         # Without the kernel's "idle" nobody knows whether all output has come.
         cell=code(
@@ -188,7 +275,7 @@ def test_run_that_ends_so_is_recorded_so(bench: Bench, case: Case) -> None:
     assert bool(record.reason) == bool(case.reason)
     assert statuses(record) == list(case.cells)
     printed = bench.printed(record)
-    assert [text for text in case.printed if text not in printed] == []
+    assert [text for text in case.printed if text not in printed] == [], repr(printed)
     assert ("after" in printed) == (case.cells[-1] is S)
     assert processes_of(record.id) == ()
     assert get_run(bench.workspace, record.id, person="ada") == record
@@ -403,6 +490,44 @@ def _eventually_one_left(run_id: str) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def test_large_outputs_are_whole_beside_the_notebook(bench: Bench) -> None:
+    source = """
+from IPython.display import HTML
+for number in range(300_000):
+    print(number)
+HTML("<b>" * 5_000_000)
+"""
+
+    record = bench.run(code(source), name="large")
+
+    assert record.status is RunStatus.SUCCEEDED, record.reason
+    kept = {item.name: bench.workspace.blobs.get(item.sha256) for item in record.artifacts}
+    assert sorted(kept) == ["outputs/cell-1-html-2.html", "outputs/cell-1-stdout-1.txt"]
+    assert kept["outputs/cell-1-html-2.html"] == b"<b>" * 5_000_000
+    assert kept["outputs/cell-1-stdout-1.txt"].decode().split() == list(map(str, range(300_000)))
+    outputs = bench.executed(record)["cells"][0]["outputs"]
+    assert [output["output_type"] for output in outputs] == ["stream", "execute_result", "stream"]
+    assert outputs[0]["text"].startswith("0\n1\n2\n")
+    assert "[15 MB of text/html: in outputs/cell-1-html-2.html]" in outputs[1]["data"]["text/plain"]
+    assert outputs[2]["text"].endswith("\n299998\n299999\n")
+
+
+def test_memory_of_each_cell_is_its_own(bench: Bench) -> None:
+    record = bench.run(
+        code("small = 1"),
+        code("large = bytearray(b'x' * 300_000_000)\ndel large"),
+        code("again = 1"),
+        name="memory",
+    )
+
+    first, second, third = (cell.peak_memory_mb for cell in record.cells)
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert second > first + 250
+    assert third < second - 250
 
 
 def test_events_tell_the_story_in_order(bench: Bench) -> None:

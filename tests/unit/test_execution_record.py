@@ -21,6 +21,7 @@ from nb2prod.execution.events import (
     MachineSeen,
     Noted,
     OutputAdded,
+    OutputKept,
     OutputsCleared,
     RandomSeeded,
     ResultsKept,
@@ -82,6 +83,14 @@ def _fold(*events: Event) -> History:
 
 FIXED = Conditions(seed=7, hash_seed="0", threads=2, time_zone="UTC", locale="C.UTF-8")
 
+LARGE = Artifact(
+    name="outputs/cell-2-stdout-1.txt",
+    kind=ArtifactKind.FILE,
+    media_type="text/plain",
+    sha256="2" * 64,
+    size_bytes=2_000_000,
+)
+
 EVENTS: tuple[Event, ...] = (
     started(),
     ConditionsFixed(at=at(0), conditions=FIXED),
@@ -104,6 +113,7 @@ EVENTS: tuple[Event, ...] = (
     stream(2, "naïve ✓\n"),
     OutputAdded(at=at(2), number=2, output=HTML, display_id="one"),
     OutputsCleared(at=at(2), number=2, is_waiting=True),
+    OutputKept(at=at(2), number=2, artifact=LARGE),
     DisplayUpdated(at=at(2), display_id="one", data={"text/plain": "new"}, metadata={}),
     WidgetChanged(
         at=at(2),
@@ -111,7 +121,7 @@ EVENTS: tuple[Event, ...] = (
         state={"value": [1, None]},
         buffers=({"data": "AA==", "encoding": "base64", "path": ["x", 0]},),
     ),
-    CellEnded(at=at(3), number=2, status=CellStatus.SUCCEEDED, execution_count=1),
+    CellEnded(at=at(3), number=2, status=CellStatus.SUCCEEDED, execution_count=1, peak_memory_mb=9),
     FilesSeen(at=at(3), files=(READ,)),
     Noted(at=at(3), text="a remark"),
     RunEnded(at=at(4), status=RunStatus.SUCCEEDED, reason=""),
@@ -165,6 +175,8 @@ def test_fold_of_a_whole_run_has_everything() -> None:
     assert history.machine is not None
     assert history.conditions == replace(FIXED, seeded=(RandomSource.RANDOM,))
     assert history.files == (READ,)
+    assert [artifact.name for artifact in history.artifacts] == [LARGE.name, "a.csv"]
+    assert history.cells[0].peak_memory_mb == 9
     assert history.is_lineage_complete
     assert history.metrics == {"mape": 4.1}
     assert history.mlflow_run_id == "f00"

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from nb2prod.errors import StorageFull, StorageUnusable
-from nb2prod.execution.events import Event, Noted, OutputAdded
+from nb2prod.execution.events import Event, Noted, OutputAdded, RunEnded
+from nb2prod.execution.models import RunStatus
 from nb2prod.execution.recorder import Recorder, RunFolder, now, read_events, write_json
 
 
@@ -114,12 +115,14 @@ def test_output_beyond_the_limit_is_left_out_and_noted_once(folder: RunFolder) -
         recorder.append(printed("small enough"))
         recorder.append(printed("the error that ended it", kind="error"))
         recorder.append(Noted(at=now(), text="a note"))
+        recorder.append(RunEnded(at=now(), status=RunStatus.FAILED, reason=""))
 
     events = list(read_events(folder.events))
     assert events == told
     outputs = [event.output["text"] for event in events if isinstance(event, OutputAdded)]
     assert outputs == ["kept", "small enough", "the error that ended it"]
     assert texts(folder) == [
-        "The cells put out more than 0.001 MB; what went beyond is not kept.",
+        "The cells put out more than 0.001 MB; what goes beyond is not kept.",
         "a note",
+        "Not kept: 3 outputs with 0.0065 MB, of cell 1.",
     ]
