@@ -17,6 +17,7 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
+import zmq
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionComplete
@@ -36,6 +37,11 @@ from nb2prod.execution.recorder import Recorder, now
 # A Unix socket's path may have 107 characters (unix(7)); jupyter_client adds "-<number>".
 _LONGEST_IPC_PATH = 100
 _ALIVE_INTERVAL_S = 0.1
+# How long what a kernel publishes may come after its reply, in its start.
+_PUBLISHED_S = 0.05
+_RECONNECT_MS = 5
+_END_INTERVAL_S = 0.005
+_END_TIMEOUT_S = 5.0
 _DISPLAYS = frozenset({"display_data", "execute_result"})
 
 
@@ -68,7 +74,17 @@ class RecordingClient(NotebookClient):  # type: ignore[misc]
         RuntimeError
             It died, or did not answer within ``startup_timeout``.
         """
-        await self.async_start_new_kernel_client()
+        # The client's own way waits twice for 0.2 s until the kernel is silent. That isn't needed:
+        # what comes late is told apart by the request that it answers.
+        client = self.kc = self.km.client()
+        client.allow_stdin = False
+        client.context.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
+        client.start_channels(stdin=False, hb=False)
+        try:
+            async with asyncio.timeout(self.startup_timeout):
+                await self._first_answer()
+        except TimeoutError as error:
+            raise RuntimeError(f"it did not answer within {self.startup_timeout} s") from error
 
     async def run_silently(self, code: str, *, timeout_s: float) -> bool:
         """Execute code that leaves no trace in the notebook; tell whether it succeeded.
@@ -150,6 +166,25 @@ class RecordingClient(NotebookClient):  # type: ignore[misc]
                     buffers=tuple(_buffer(path, content) for path, content in buffers),
                 )
             )
+
+    async def _first_answer(self) -> None:
+        """Ask until an answer comes on both channels.
+
+        What the kernel publishes before the client is connected to it is lost; so whoever has its
+        reply, and heard nothing else, asks again.
+        """
+        assert self.kc is not None
+        published = asyncio.ensure_future(self.kc.iopub_channel.get_msg(timeout=None))
+        try:
+            while not published.done():
+                self.kc.kernel_info()
+                while not await self.kc.shell_channel.socket.poll(round(_ALIVE_INTERVAL_S * 1000)):
+                    if not await self.km.is_alive():
+                        raise RuntimeError("its process has ended")
+                await self.kc.shell_channel.get_msg()
+                await asyncio.wait({published}, timeout=_PUBLISHED_S)
+        finally:
+            published.cancel()
 
     async def _async_poll_kernel_alive(self) -> None:
         # nbclient looks once a second.
@@ -259,21 +294,15 @@ class KernelProcess:
 
     async def exit_status(self) -> int | None:
         """Return the ended process's status, negative for a signal; `None` if unknown."""
-        provisioner = self.manager.provisioner
-        if provisioner is None:
-            return None
-        # The system may take a moment until it tells of the end.
-        for _ in range(20):
-            status: int | None = await provisioner.poll()
-            if status is not None:
-                return status
-            await asyncio.sleep(0.05)
-        return None
+        return await self._poll_end(timeout_s=1.0)
 
     async def end(self, client: RecordingClient | None) -> None:
         """Kill the process and its group, and remove what it left on disk; idempotent."""
         try:
             if self.manager.has_kernel:
+                # The manager looks each 0.1 s.
+                await self.manager.provisioner.kill()
+                await self._poll_end(timeout_s=_END_TIMEOUT_S)
                 await self.manager.shutdown_kernel(now=True)
         finally:
             if client is not None and client.kc is not None:
@@ -282,6 +311,20 @@ class KernelProcess:
             self.manager.cleanup_connection_file()
             self.manager.context.destroy(linger=0)
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _poll_end(self, *, timeout_s: float) -> int | None:
+        provisioner = self.manager.provisioner
+        if provisioner is None:
+            return None
+        # The system may take a moment until it tells of the end.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    status: int | None = await provisioner.poll()
+                    if status is not None:
+                        return status
+                    await asyncio.sleep(_END_INTERVAL_S)
+        return None
 
     def last_words(self, lines: int = 5) -> str:
         """Return the last lines that the kernel's process itself wrote, once it has ended."""
