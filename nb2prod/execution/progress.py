@@ -151,6 +151,8 @@ def read_progress(
     if folder is None:
         return _progress(row, [], max(0, after), None)
     found, reached = _portion(folder, max(0, after), _redactor(workspace, row))
+    if found:
+        _still_a_member(workspace, run_id, person, project)
     return _progress(row, found, reached, _total(folder))
 
 
@@ -172,6 +174,7 @@ def read_tail(
         found, place = _portion(folder, reached, redactor)
         events += found
         if place == reached:
+            _still_a_member(workspace, run_id, person, project)
             return _progress(row, events, reached, _total(folder))
         reached = place
 
@@ -217,6 +220,11 @@ def _row(
     if row is None:
         raise RunNotFound(f"There is no run {run_id!r}; `nb2prod runs` lists them.")
     return row
+
+
+def _still_a_member(workspace: Workspace, run_id: str, person: str, project: str | None) -> None:
+    """Ask again once the log is read: what came after somebody was taken out is not for them."""
+    _row(workspace, run_id, person, project)
 
 
 def _log_folder(workspace: Workspace, row: Row[*tuple[Any, ...]], attempt: int) -> RunFolder | None:

@@ -27,6 +27,7 @@ from nb2prod.execution.collect import read_history, read_request
 from nb2prod.execution.contents import ContentFolder, Contents
 from nb2prod.execution.imports import leave_out_grammar
 from nb2prod.execution.models import FileUse, RunRecord, RunStatus
+from nb2prod.execution.processes import RUN_ID_VARIABLE
 from nb2prod.execution.recorder import RunFolder
 from nb2prod.execution.request import read_version
 from nb2prod.execution.tracking_store import TrackingStore
@@ -147,6 +148,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     leave_out_grammar()
+    # The programs that this process asks are not the run's, and don't end with its kernel. (By
+    # the environment that it began with, it is found all the same.)
+    os.environ.pop(RUN_ID_VARIABLE, None)
     from nb2prod.execution.execute import OwnContainer
 
     try:

@@ -6,15 +6,14 @@ environment lock: what the results were made with, though nobody has asked for i
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, StringConstraints, ValidationError
 
 from nb2prod.errors import KernelUnavailable
+from nb2prod.registry.interpreters import ask
 from nb2prod.registry.models import EnvironmentLock
 from nb2prod.registry.other_environments import (
     is_of_other_language,
@@ -23,8 +22,6 @@ from nb2prod.registry.other_environments import (
     other_pins,
 )
 from nb2prod.registry.requirements import pins_of
-
-OBSERVE_TIMEOUT_S = 60
 
 # Runs in the kernel's interpreter, which need not have nb2prod: standard library only. Its output
 # is what `parse_observation` reads.
@@ -111,8 +108,10 @@ def observe_environment(kernel_name: str) -> ObservedEnvironment:
     if language in ("r", "bash"):
         lock = observe_r(str(interpreter)) if language == "r" else observe_bash()
         return ObservedEnvironment(lock=lock, distributions={}, local=())
+    # -I keeps the notebook's folder and PYTHON* variables from changing what is seen.
+    answer = ask([str(interpreter), "-I", "-c", OBSERVE_PROGRAM])
     try:
-        return parse_observation(_ask(interpreter))
+        return parse_observation(answer)
     except KernelUnavailable as error:
         raise KernelUnavailable(f"The kernel's interpreter {interpreter}: {error}") from error
 
@@ -176,21 +175,3 @@ class _Answer(BaseModel):
     # What was stored of an image before these were asked for has them not.
     folders: list[str] = []
     modules: list[str] = []
-
-
-def _ask(interpreter: Path) -> str:
-    try:
-        # -I keeps the notebook's folder and PYTHON* variables from changing what is seen.
-        answer = subprocess.run(
-            [str(interpreter), "-I", "-c", OBSERVE_PROGRAM],
-            capture_output=True,
-            text=True,
-            timeout=OBSERVE_TIMEOUT_S,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        words = getattr(error, "stderr", None) or error
-        raise KernelUnavailable(
-            f"The kernel's interpreter {interpreter} does not answer: {words}"
-        ) from error
-    return answer.stdout

@@ -7,13 +7,11 @@ an R project declares (renv, DESCRIPTION) isn't read.
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Sequence
 
 from nb2prod.errors import KernelUnavailable
+from nb2prod.registry.interpreters import ask
 from nb2prod.registry.models import EnvironmentLock
-
-OBSERVE_TIMEOUT_S = 60
 
 # The first library that has a package is where `library()` finds it; R's own packages have R's
 # version.
@@ -36,7 +34,7 @@ def observe_r(interpreter: str) -> EnvironmentLock:
     """
     # Not --vanilla: a person's own library is where the kernel finds packages too.
     command = [interpreter, "--no-echo", "--no-save", "--no-restore", "-e", _R_PROGRAM]
-    lines = _ask(command).partition("nb2prod\n")[2].splitlines()
+    lines = ask(command).partition("nb2prod\n")[2].splitlines()
     matches = [match for line in lines if (match := _PIN.fullmatch(line.strip()))]
     if len(matches) < len(lines) or not matches:
         raise KernelUnavailable(f"What {interpreter} has installed can't be read.")
@@ -46,7 +44,7 @@ def observe_r(interpreter: str) -> EnvironmentLock:
 
 def observe_bash() -> EnvironmentLock:
     """Ask bash for its version; which programs are installed is the machine's matter."""
-    version = _ask(["bash", "--noprofile", "--norc", "-c", 'echo "$BASH_VERSION"'])
+    version = ask(["bash", "--noprofile", "--norc", "-c", 'echo "$BASH_VERSION"'])
     return _lock([f"bash=={version.strip().partition('(')[0]}"])
 
 
@@ -67,21 +65,3 @@ def other_pins(lock: EnvironmentLock) -> dict[str, str]:
 
 def _lock(lines: Sequence[str]) -> EnvironmentLock:
     return EnvironmentLock(text="".join(f"{line}\n" for line in lines), python="", is_observed=True)
-
-
-def _ask(command: Sequence[str]) -> str:
-    try:
-        answer = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=OBSERVE_TIMEOUT_S,
-            check=True,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        words = getattr(error, "stderr", None) or error
-        raise KernelUnavailable(
-            f"The kernel's interpreter {command[0]} does not answer: {words}"
-        ) from error
-    return answer.stdout

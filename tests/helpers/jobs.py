@@ -64,9 +64,11 @@ class JobBench:
         *cells: Cell,
         values: dict[str, object] | None = None,
         settings: RunSettings | None = None,
+        kernel_name: str = "python3",
     ) -> str:
         """Make a version of these cells and ask for a run of it; return the run's id."""
-        version = make_version(Repository(self.project.repository), *cells, settings=settings)
+        repository = Repository(self.project.repository)
+        version = make_version(repository, *cells, kernel_name=kernel_name, settings=settings)
         record = request_run(
             self.workspace,
             self.project,

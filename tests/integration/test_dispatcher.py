@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -35,7 +36,7 @@ from nb2prod.jobs.process_executor import ProcessExecutor
 from nb2prod.knowledge.pages import get_page
 from nb2prod.registry.models import Retry, RunSettings
 from nb2prod.store.schema import access_tokens, runs
-from tests.helpers.jobs import JobBench, eventually
+from tests.helpers.jobs import JobBench, eventually, surroundings_of
 from tests.helpers.kernels import is_alive, statuses
 from tests.helpers.notebooks import code, parameters
 from tests.helpers.postgresql import on_both_databases, on_postgresql
@@ -83,6 +84,29 @@ def test_run_is_executed_from_its_folder_and_leaves_record_and_page(
     assert processes_of(run_id) == ()
     eventually(lambda: tokens(bench) == 0)
     assert not bench.folder(run_id).work.artifacts.exists()
+
+
+def test_environment_is_compared_though_the_kernel_ends_before(
+    bench: JobBench, tmp_path: Path
+) -> None:
+    python = tmp_path / "slow-to-tell"
+    lines = ("#!/bin/sh", '[ "$1" = -I ] && sleep 5', f'exec "{sys.executable}" "$@"')
+    python.write_text("\n".join(lines) + "\n")
+    python.chmod(0o755)
+    spec = {"argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]}
+    folder = tmp_path / "kernels" / "slow"
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(json.dumps({**spec, "display_name": "Slow to tell"}))
+    environment = {**os.environ, "JUPYTER_PATH": str(tmp_path)}
+    surroundings = surroundings_of(bench.workspace)
+    executor = ProcessExecutor(bench.workspace, surroundings, environment=environment)
+
+    with Dispatcher(bench.workspace, [executor]) as dispatcher:
+        record = bench.finish(dispatcher, bench.request(code("1"), kernel_name="slow"))
+
+    assert record.status is RunStatus.SUCCEEDED
+    (note,) = [note for note in record.notes if "environment" in note]
+    assert note.startswith("The environment is not that of the version's lock: ")
 
 
 @on_postgresql
@@ -347,7 +371,7 @@ def test_failure_that_the_pipeline_names_is_tried_again_until_it_succeeds(
         (2, RunStatus.FAILED),
     ]
     assert record.attempts[0].reason == "Cell 1 failed: ConnectionError: away"
-    assert bench.log(record).endswith("reached\n")
+    assert "reached\n" in bench.log(record)
     eventually(lambda: tokens(bench) == 0)
 
 

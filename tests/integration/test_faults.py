@@ -368,7 +368,10 @@ def test_run_without_its_kernelspec_fails_and_names_the_installed_ones(bench: Be
             ["{python}", "-c", "print('no luck'); raise SystemExit(1)", "{connection_file}"],
             "no luck",
         ),
-        (["{python}", "-c", "import time; time.sleep(60)", "{connection_file}"], "didn't respond"),
+        (
+            ["{python}", "-c", "import time; time.sleep(60)", "{connection_file}"],
+            "did not answer within 1 s",
+        ),
         (["/nowhere/python", "{connection_file}"], "is not there"),
     ],
     ids=["dies", "does not answer", "program is gone"],

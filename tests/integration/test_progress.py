@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from nb2prod.errors import RunNotFound
@@ -26,7 +29,7 @@ from nb2prod.execution.recorder import RunFolder, now
 from nb2prod.execution.runs import create_run, start_run
 from nb2prod.knowledge.pages import catch_up
 from nb2prod.store.git import Repository
-from nb2prod.workspace.projects import Role, add_member, found_project
+from nb2prod.workspace.projects import Role, add_member, found_project, remove_member
 from nb2prod.workspace.secrets import set_secret
 from nb2prod.workspace.workspace import Workspace
 from tests.helpers.jobs import JobBench
@@ -295,3 +298,24 @@ def test_progress_is_for_members_of_the_runs_project_only(bench: JobBench, run_i
     add_member(bench.workspace, "seats", "eve", Role.VIEWER, person="ada")
     seen = read_progress(bench.workspace, run_id, person="eve", project="seats")
     assert seen.status is RunStatus.QUEUED
+
+
+@pytest.mark.parametrize("read", [read_progress, read_tail])
+def test_who_is_taken_out_while_the_log_is_read_is_told_nothing(
+    bench: JobBench,
+    run_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+    read: Callable[..., Progress],
+) -> None:
+    add_member(bench.workspace, "seats", "eve", Role.VIEWER, person="ada")
+    add(bench.folder(run_id).work, printed("not for eve\n"))
+    content_of = progress._content
+
+    def taken_out(*arguments: Any) -> bytes:
+        remove_member(bench.workspace, "seats", "eve", person="ada")
+        return content_of(*arguments)
+
+    monkeypatch.setattr(progress, "_content", taken_out)
+
+    with pytest.raises(RunNotFound):
+        read(bench.workspace, run_id, person="eve")
