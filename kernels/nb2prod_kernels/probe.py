@@ -183,7 +183,10 @@ class Journal:
             return
         if (name, mode) not in self._told:
             self._told.add((name, mode))
-            self.write({"path": name, "mode": mode})
+            fact: dict[str, Any] = {"path": name, "mode": mode}
+            if mode == "r":
+                fact["state"] = _state_of(name)
+            self.write(fact)
 
     def called(self, path: Any, mode: str, since: float) -> None:
         """Tell of a file or folder, or several, that a native call was given."""
@@ -211,6 +214,15 @@ class Journal:
     def write(self, fact: dict[str, Any]) -> None:
         """Append a line; one call, so that lines of several processes do not mix."""
         os.write(self._descriptor, json.dumps(fact).encode() + b"\n")
+
+
+def _state_of(path: str) -> list[int] | None:
+    """Return what tells cheaply, later, whether a file is still as it is now."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return [status.st_mtime_ns, status.st_size, status.st_ino]
 
 
 class Tracking:

@@ -159,6 +159,8 @@ class _Execution:
         self._has_lost_sight = False
         # One thread: files are hashed while the next cell runs, one after the other.
         self._hashing = ThreadPoolExecutor(1, "nb2prod-lineage")
+        # Of its own, since it is slow, and what the first cell reads should not wait for it.
+        self._comparing = ThreadPoolExecutor(1, "nb2prod-environment")
         self._tracking: tracking.Tracking | None = None
         if place.tracking is not None and tracking.is_installed():
             self._tracking = tracking.Tracking(place.tracking, session.record, recorder)
@@ -194,7 +196,7 @@ class _Execution:
         )
         if self._tracking is not None:
             self._tracking.start()
-        self._hashing.submit(self._compare_environment, kernel_name)
+        self._comparing.submit(self._compare_environment, kernel_name)
         failure: Exception | None = None
         try:
             _run(runner.run(self._roots(), is_tracked=self._tracking is not None))
@@ -209,6 +211,7 @@ class _Execution:
             failure = error
         finally:
             self._hashing.shutdown(wait=True)
+            self._comparing.shutdown(wait=True)
             shutil.rmtree(self._recorder.folder.own_modules, ignore_errors=True)
         try:
             self._keep_memory_use()

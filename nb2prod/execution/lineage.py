@@ -2,8 +2,9 @@
 
 The kernel's probe (`nb2prod_kernels.probe`, which says what it can see and what not) names
 the files; this side hashes them, so that the notebook can't say anything about content. A
-file that was read is hashed when it is first seen, at the end of the cell, and compared at
-the run's end; a file that was written is hashed at the end. In a container of its own, where all
+file that was read is hashed when it is first seen, soon after the end of the cell, and compared
+with what it was when it was opened, and at the run's end; a file that was written is hashed at
+the end. In a container of its own, where all
 that a run writes lies apart, files count as written also where the probe did not see it.
 
 Left out: everything outside the project (also behind links), git's own files, compiled code,
@@ -89,6 +90,8 @@ class Lineage:
         self.own_modules: set[str] = set()
         self._offset = 0
         self._read: dict[str, _State] = {}
+        # Hashed only when they were other than they had been read.
+        self._hashed_late: set[str] = set()
         self._written: set[str] = set()
         self._undecided: set[str] = set()
         self._moved: set[str] = set()
@@ -110,19 +113,9 @@ class Lineage:
             if path is None:
                 self._note_module(fact["path"])
                 continue
-            mode = fact["mode"]
-            if mode == "w":
-                self._written.add(path)
-            elif mode == "x":
-                self._moved.add(path)
-            elif path not in self._read:
-                if mode == "?":
-                    self._undecided.add(path)
-                state = self._state(path)
-                # Looking for a file that isn't there tells of no content.
-                if state is not None:
-                    self._read[path] = state
-                    new.append(_use(path, FileAccess.READ, state))
+            use = self._take_in(path, fact["mode"], fact.get("state"))
+            if use is not None:
+                new.append(use)
         return tuple(new)
 
     def settle(self) -> tuple[FileUse, ...]:
@@ -141,9 +134,27 @@ class Lineage:
                 uses.append(_use(path, FileAccess.WRITTEN, state))
         for path, before in sorted(self._read.items()):
             if path not in self._written:
-                is_changed = self._has_changed(path, before)
+                is_changed = path in self._hashed_late or self._has_changed(path, before)
                 uses.append(replace(_use(path, FileAccess.READ, before), is_changed=is_changed))
         return tuple(sorted(uses, key=lambda use: use.path))
+
+    def _take_in(self, path: str, mode: str, opened: list[int] | None) -> FileUse | None:
+        """Take in one opening of a file; returns its use where it is newly read."""
+        if mode == "w":
+            self._written.add(path)
+        elif mode == "x":
+            self._moved.add(path)
+        elif path not in self._read:
+            if mode == "?":
+                self._undecided.add(path)
+            state = self._state(path)
+            # Looking for a file that isn't there tells of no content.
+            if state is not None:
+                self._read[path] = state
+                if opened is not None and opened != list(_quick_of(state)):
+                    self._hashed_late.add(path)
+                return _use(path, FileAccess.READ, state)
+        return None
 
     def open_file(self, path: str) -> int | None:
         """Open one of the project's files, by a path as in `FileUse`, for reading.
@@ -237,7 +248,7 @@ class Lineage:
             return True
         quick = _quick(os.fstat(descriptor))
         os.close(descriptor)
-        if quick == (before.mtime_ns, before.size_bytes, before.inode):
+        if quick == _quick_of(before):
             return False
         now = self._state(path)
         return now is None or now.sha256 != before.sha256
@@ -281,6 +292,10 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 def _quick(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _quick_of(state: _State) -> tuple[int, int, int]:
+    return state.mtime_ns, state.size_bytes, state.inode
 
 
 def _use(path: str, access: FileAccess, state: _State | None) -> FileUse:

@@ -97,11 +97,11 @@ class FileUse:
     path
         Relative to the project's root, with ``/``.
     sha256
-        Of the content when the run had read it, or at the run's end for a written one;
+        Of the content soon after the run had read it, or at the run's end for a written one;
         `None` where the file was gone by then.
     is_changed
-        A file that was read and that had another content at the run's end, though this run
-        did not write it.
+        A file that was read and that had another content at the run's end, or was written
+        between its reading and its hashing, though not by this run.
     """
 
     path: str

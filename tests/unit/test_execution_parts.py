@@ -151,9 +151,12 @@ class Journal:
         started = time.time_ns() - 10**9
         self.lineage = Lineage(self.root, self.path, (self.root / "home",), started)
 
-    def tell(self, path: str, mode: str) -> None:
+    def tell(self, path: str, mode: str, state: os.stat_result | None = None) -> None:
+        fact: dict[str, object] = {"path": path, "mode": mode}
+        if state is not None:
+            fact["state"] = [state.st_mtime_ns, state.st_size, state.st_ino]
         with self.path.open("a") as stream:
-            stream.write(json.dumps({"path": path, "mode": mode}) + "\n")
+            stream.write(json.dumps(fact) + "\n")
 
 
 @pytest.fixture
@@ -201,6 +204,23 @@ def test_read_file_that_vanished_counts_as_changed(journal: Journal) -> None:
     (use,) = journal.lineage.settle()
 
     assert (use.sha256, use.is_changed) == (seen.sha256, True)
+
+
+def test_file_that_was_written_after_it_was_read_and_before_it_was_hashed_is_changed(
+    journal: Journal,
+) -> None:
+    kept, written = journal.root / "kept.txt", journal.root / "written.txt"
+    for path in (kept, written):
+        path.write_text("x")
+        journal.tell(str(path), "r", path.stat())
+    written.write_text("another")
+
+    journal.lineage.look()
+
+    assert {use.path: use.is_changed for use in journal.lineage.settle()} == {
+        "kept.txt": False,
+        "written.txt": True,
+    }
 
 
 def test_read_file_that_was_rewritten_with_the_same_content_is_unchanged(
