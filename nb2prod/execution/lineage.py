@@ -4,8 +4,8 @@ The kernel's probe (`nb2prod_kernels.probe`, which says what it can see and what
 the files; this side hashes them, so that the notebook can't say anything about content. A
 file that was read is hashed when it is first seen, soon after the end of the cell, and compared
 with what it was when it was opened, and at the run's end; a file that was written is hashed at
-the end. In a container of its own, where all
-that a run writes lies apart, files count as written also where the probe did not see it.
+the end. In a container of its own, where all that a run writes lies apart, files count as
+written also where the probe did not see it.
 
 Left out: everything outside the project (also behind links), git's own files, compiled code,
 virtual environments and installed packages, and what is no regular file.
@@ -45,6 +45,11 @@ class _State:
     size_bytes: int
     inode: int
     sha256: str
+
+    @property
+    def quick(self) -> tuple[int, int, int]:
+        """What `_quick` gave."""
+        return self.mtime_ns, self.size_bytes, self.inode
 
 
 class Lineage:
@@ -138,24 +143,6 @@ class Lineage:
                 uses.append(replace(_use(path, FileAccess.READ, before), is_changed=is_changed))
         return tuple(sorted(uses, key=lambda use: use.path))
 
-    def _take_in(self, path: str, mode: str, opened: list[int] | None) -> FileUse | None:
-        """Take in one opening of a file; returns its use where it is newly read."""
-        if mode == "w":
-            self._written.add(path)
-        elif mode == "x":
-            self._moved.add(path)
-        elif path not in self._read:
-            if mode == "?":
-                self._undecided.add(path)
-            state = self._state(path)
-            # Looking for a file that isn't there tells of no content.
-            if state is not None:
-                self._read[path] = state
-                if opened is not None and opened != list(_quick_of(state)):
-                    self._hashed_late.add(path)
-                return _use(path, FileAccess.READ, state)
-        return None
-
     def open_file(self, path: str) -> int | None:
         """Open one of the project's files, by a path as in `FileUse`, for reading.
 
@@ -175,6 +162,24 @@ class Lineage:
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             return descriptor
         os.close(descriptor)
+        return None
+
+    def _take_in(self, path: str, mode: str, opened: list[int] | None) -> FileUse | None:
+        """Take in one opening of a file; returns its use where it is newly read."""
+        if mode == "w":
+            self._written.add(path)
+        elif mode == "x":
+            self._moved.add(path)
+        elif path not in self._read:
+            if mode == "?":
+                self._undecided.add(path)
+            state = self._state(path)
+            # Looking for a file that isn't there tells of no content.
+            if state is not None:
+                self._read[path] = state
+                if opened is not None and opened != list(state.quick):
+                    self._hashed_late.add(path)
+                return _use(path, FileAccess.READ, state)
         return None
 
     def _facts(self) -> Iterator[dict[str, Any]]:
@@ -248,7 +253,7 @@ class Lineage:
             return True
         quick = _quick(os.fstat(descriptor))
         os.close(descriptor)
-        if quick == _quick_of(before):
+        if quick == before.quick:
             return False
         now = self._state(path)
         return now is None or now.sha256 != before.sha256
@@ -292,10 +297,6 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 def _quick(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def _quick_of(state: _State) -> tuple[int, int, int]:
-    return state.mtime_ns, state.size_bytes, state.inode
 
 
 def _use(path: str, access: FileAccess, state: _State | None) -> FileUse:

@@ -9,7 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Self
@@ -190,6 +190,9 @@ def run_folder(workspace: Workspace, run_id: str) -> RunFolder:
 class Recorder:
     """Appends events to a run's log, and tells a listener. Safe to use from several threads.
 
+    No event is of an earlier time than the one before it: of two threads the second to be let in
+    may be the first that looked at the clock, and a machine's clock may be set back.
+
     As a context manager it closes the log's file at its end.
 
     Parameters
@@ -223,6 +226,7 @@ class Recorder:
         self._streams: dict[tuple[int, str], tuple[StreamRedactor, OutputAdded]] = {}
         self._large = LargeOutputs(folder.outputs, keep, sizes or OutputSizes())
         self._order = threading.RLock()
+        self._last_at = datetime.min.replace(tzinfo=UTC)
         self._max_output_bytes = max_output_bytes
         self._output_bytes = 0
         self._left_out: list[tuple[int | None, int]] = []
@@ -279,6 +283,9 @@ class Recorder:
             self._append(event)
 
     def _append(self, event: Event) -> None:
+        if event.at < self._last_at:
+            event = replace(event, at=self._last_at)
+        self._last_at = event.at
         line = encode(event)
         with self._mutex:
             has_room = self._has_room(event, len(line))

@@ -43,6 +43,7 @@ from nb2prod.execution.processes import RUN_ID_VARIABLE, end_processes_of
 from nb2prod.execution.recorder import Recorder, now
 from nb2prod.notebook.languages import PYTHON
 from nb2prod.notebook.models import LEFT_OUT_TAGS
+from nb2prod.registry.interpreters import how_it_ended
 
 log = logging.getLogger(__name__)
 
@@ -472,14 +473,8 @@ def _failed(reason: str, error: str) -> _End:
 def _death(status: int | None) -> str:
     if status is None:
         return "nobody knows why"
-    if status >= 0:
-        return f"its process ended with exit status {status}"
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
-    hint = ", perhaps for want of memory" if -status == signal.SIGKILL else ""
-    return f"its process was ended by {name}{hint}"
+    hint = ", perhaps for want of memory" if status == -signal.SIGKILL else ""
+    return f"its process {how_it_ended(status)}{hint}"
 
 
 def _seconds(seconds: float | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,6 +12,7 @@ from nb2prod.execution.evidence import Verdict
 from nb2prod.execution.memory import shortage
 from nb2prod.execution.models import RunStatus
 from nb2prod.execution.worker import NO_ROOM
+from nb2prod.registry.interpreters import how_it_ended
 from nb2prod.registry.models import Network
 from nb2prod.settings import ResourceClass
 from nb2prod.workspace.projects import Project
@@ -128,7 +128,7 @@ class Outcome:
         number = self.exit_status - _SIGNALLED if self.exit_status > _SIGNALLED else 0
         number = -self.exit_status if self.exit_status < 0 else number
         if number:
-            return f"was ended by {_signal_name(number)}"
+            return how_it_ended(-number)
         words = f"; it said: {self.last_words}" if self.last_words else ""
         return f"ended with exit status {self.exit_status} before the run had an end{words}"
 
@@ -175,10 +175,3 @@ class Executor(Protocol):
     def known(self) -> tuple[str, ...]:
         """Return the ids of all runs that it has started and that were not collected."""
         ...
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -1,4 +1,4 @@
-"""A kernel's interpreter, asked for something by a program of ours."""
+"""A kernel's interpreter, asked for something by a program of ours, and how such a process ends."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def ask(command: Sequence[str], *, timeout_s: float = ANSWER_TIMEOUT_S) -> str:
             stdin=subprocess.DEVNULL,
         )
     except subprocess.CalledProcessError as error:
-        words = error.stderr.strip() or _end(error.returncode)
+        words = error.stderr.strip() or f"it {how_it_ended(error.returncode)}."
     except subprocess.TimeoutExpired:
         words = f"nothing has come within {timeout_s:g} s."
     except OSError as error:
@@ -44,11 +44,16 @@ def ask(command: Sequence[str], *, timeout_s: float = ANSWER_TIMEOUT_S) -> str:
     raise KernelUnavailable(f"The kernel's interpreter {command[0]} does not answer: {words}")
 
 
-def _end(status: int) -> str:
+def how_it_ended(status: int) -> str:
+    """Say of a process how it ended, by its status as `subprocess` has it.
+
+    >>> how_it_ended(3), how_it_ended(-9), how_it_ended(-64)
+    ('ended with exit status 3', 'was ended by SIGKILL', 'was ended by SIGRTMAX')
+    """
     if status >= 0:
-        return f"it ended with exit status {status}."
+        return f"ended with exit status {status}"
     try:
         name = signal.Signals(-status).name
     except ValueError:
         name = f"signal {-status}"
-    return f"it was ended by {name}."
+    return f"was ended by {name}"

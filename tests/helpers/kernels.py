@@ -11,6 +11,7 @@ from typing import Any
 
 from nb2prod.execution.events import Event, output_text
 from nb2prod.execution.models import CellStatus, RunRecord
+from nb2prod.execution.recorder import Listener
 from nb2prod.execution.run import RunOptions, run_version
 from nb2prod.export.script import to_script
 from nb2prod.notebook.models import Cell
@@ -97,17 +98,24 @@ class Bench:
         options: RunOptions | None = None,
         name: str = "train",
         kernel_name: str = "python3",
+        listener: Listener | None = None,
     ) -> RunRecord:
         """Make a version of these cells and run it; its events are in `events` afterwards."""
         version = make_version(self.repository, *cells, name=name, kernel_name=kernel_name)
         self.events = []
+
+        def hear(event: Event) -> None:
+            self.events.append(event)
+            if listener is not None:
+                listener(event)
+
         return run_version(
             self.workspace,
             self.project,
             version,
             values or {},
             options=options,
-            listener=self.events.append,
+            listener=hear,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,19 @@ def test_events_come_back_in_their_order(folder: RunFolder) -> None:
             recorder.note(str(number))
 
     assert texts(folder) == ["0", "1", "2"]
+    assert list(read_events(folder.events)) == told
+
+
+def test_no_event_is_of_an_earlier_time_than_the_one_before_it(folder: RunFolder) -> None:
+    told: list[Event] = []
+    first = now()
+    with Recorder(folder, told.append) as recorder:
+        # As one that looked at the clock before another thread, and was let in after it.
+        recorder.append(Noted(at=first, text="a"))
+        recorder.append(Noted(at=first - timedelta(seconds=1), text="b"))
+        recorder.append(Noted(at=first + timedelta(seconds=1), text="c"))
+
+    assert [event.at for event in told] == [first, first, first + timedelta(seconds=1)]
     assert list(read_events(folder.events)) == told
 
 
